@@ -1,0 +1,76 @@
+"""Code templates of the engine, one file per kernel and target, and the object that runs one.
+
+Each kernel exists as ``NAME.py_`` (numpy) and ``NAME.cpp`` (C++ standalone). They are added to
+Brian2's own templates by `Templater.derive`, so they may extend ``common_group`` and use whatever
+Brian2's templates use.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.core.variables import Variables
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.device import RuntimeDevice, get_device
+from brian2.groups.group import CodeRunner, Group
+
+for _target in (NumpyCodeObject, CPPStandaloneCodeObject):
+    _target.templater = _target.templater.derive(__name__)
+
+
+class Kernel(CodeRunner):
+    """Runs one template every time step, with references to variables of several objects.
+
+    Parameters
+    ----------
+    group : Group
+        Whose variables the abstract code may use.
+    template : str
+        Name of the template, without extension.
+    name : str
+        Unique name of the object.
+    references : mapping of str to (Group, str)
+        Variables of other objects, by the name that the template uses.
+    code : str, optional
+        Abstract code that the template places in its loop.
+    outputs : sequence of str, optional
+        Names that the abstract code assigns and only the template reads.
+    constants : mapping, optional
+        Further values for the template.
+    when, order : str, int
+        Place in Brian2's schedule.
+    """
+
+    def __init__(
+        self,
+        group: Group,
+        template: str,
+        *,
+        name: str,
+        references: Mapping[str, tuple[Group, str]],
+        when: str,
+        order: int,
+        code: str = "",
+        outputs: Sequence[str] = (),
+        constants: Mapping[str, object] | None = None,
+    ) -> None:
+        # A run on Brian2's runtime device has only the numpy form of these templates.
+        on_runtime = isinstance(get_device(), RuntimeDevice)
+        CodeRunner.__init__(
+            self,
+            group=group,
+            template=template,
+            code=code,
+            name=name,
+            clock=group.clock,
+            when=when,
+            order=order,
+            check_units=False,
+            needed_variables=list(references),
+            template_kwds=dict(constants or {}),
+            codeobj_class=NumpyCodeObject if on_runtime else None,
+        )
+        self.variables = Variables(self)
+        for key, (owner, variable) in references.items():
+            self.variables.add_reference(key, owner, variable)
+        for output in outputs:
+            self.variables.add_auxiliary_variable(output)

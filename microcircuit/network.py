@@ -1,0 +1,344 @@
+"""From a circuit to Brian2 objects: one network that reads all its numbers at run time.
+
+Nothing numeric is baked in but sizes and dt: parameters, weights, stimuli, seeds and starting
+values are arrays that a program sets before each chunk (`microcircuit.program`).
+
+One step, in Brian2's schedule, computes everything from the values at its start::
+
+    before_start  stimuli set at a presentation's onset; rates (constant over dt)
+    groups  -3    drive: the first projection onto a compartment sets it
+            -2    drive: further projections add
+            -1    post and pre factors of the learning rules
+             0    records; weight changes
+            1..   state updates, readers of linked variables before their sources
+    end           at a presentation's end: has anything diverged?
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from brian2 import Clock, Network, NeuronGroup, linked_var
+from brian2.core.base import BrianObject
+from brian2.core.variables import ArrayVariable, Variables
+from brian2.groups.group import Group
+
+from microcircuit import noise
+from microcircuit.circuit import Circuit, LearningRule, Population, Projection
+from microcircuit.dense import LEARN_ORDER, DenseProjection
+from microcircuit.kernels import Kernel
+from microcircuit.records import Mean, Record, Trace
+from microcircuit.schedule import input_shape, steps
+
+FACTOR_ORDER = -1
+RECORD_ORDER = 0
+LARGEST = float(np.finfo(float).max)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """All that generated code depends on; circuits that differ in nothing else share a program.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        Its numbers are ignored, but for sizes and dt.
+    inputs : tuple of str
+        Variables that the schedule sets.
+    records : tuple of Record
+        What is recorded.
+    longest : int
+        Most steps in a presentation.
+    capacity : int
+        Most presentations in a chunk.
+    """
+
+    circuit: Circuit
+    inputs: tuple[str, ...]
+    records: tuple[Record, ...]
+    longest: int
+    capacity: int
+
+    def neurons(self, population: str) -> int:
+        """Return the number of neurons over all replicates and the batch."""
+        circuit = self.circuit
+        return circuit.replicates * circuit.batch * circuit.population(population).size
+
+    def checks(self) -> list[tuple[str, str, float, float]]:
+        """Return what is watched for divergence: (population, variable, low, high)."""
+        found = []
+        for population in self.circuit.populations:
+            for name in sorted({*population.states, *population.limits}):
+                low, high = population.limits.get(name, (-LARGEST, LARGEST))
+                found.append((population.name, name, float(low), float(high)))
+        return found
+
+
+def table_name(key: str) -> str:
+    """Return the presenter's name for the table of a driven variable."""
+    return key.replace(".", "__")
+
+
+class Presenter(Group, BrianObject):
+    """Sets the stimuli at each onset, ends the run after the last presentation, and stands guard.
+
+    Attributes
+    ----------
+    first_step, count, presentation, diverged : [1] int64
+        First step and number of presentations of the chunk; the current one; number of the check
+        (from 1) that failed, else 0.
+    onset : [capacity + 1] int64
+        First step of each presentation, and the step after the last.
+    learning : [capacity] int32
+        Zero freezes all weights.
+    """
+
+    add_to_magic_network = True
+
+    def __init__(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> None:
+        clock = next(iter(groups.values())).clock
+        BrianObject.__init__(self, name="presenter", clock=clock, when="before_start", order=-1)
+        self.codeobj_class = None
+        self.variables = Variables(self)
+        self.variables.add_constant("N", structure.capacity)
+        self.variables.create_clock_variables(clock)
+        for name in ("first_step", "count", "presentation", "diverged"):
+            self.variables.add_array(name, size=1, dtype=np.int64)
+        self.variables.add_array("onset", size=structure.capacity + 1, dtype=np.int64)
+        self.variables.add_array("learning", size=structure.capacity, dtype=np.int32)
+        self._contained_objects = [self._present(structure, groups), self._guard(structure, groups)]
+        self._enable_group_attributes()
+
+    def _present(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> Kernel:
+        inputs, references = [], {}
+        for number, key in enumerate(structure.inputs):
+            population, variable = key.split(".")
+            size = int(np.prod(input_shape(structure.circuit, key)))
+            self.variables.add_array(table_name(key), size=structure.capacity * size)
+            references[f"_table_{number}"] = (self, table_name(key))
+            references[f"_target_{number}"] = (groups[population], variable)
+            inputs.append((f"_table_{number}", f"_target_{number}", size))
+        return Kernel(
+            self,
+            "present",
+            name="presenter_present",
+            references=references,
+            constants={"inputs": inputs},
+            when="before_start",
+            order=-1,
+        )
+
+    def _guard(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> Kernel:
+        checks, references = [], {}
+        for number, (population, variable, low, high) in enumerate(structure.checks()):
+            references[f"_check_{number}"] = (groups[population], variable)
+            checks.append(
+                (f"_check_{number}", structure.neurons(population), repr(low), repr(high))
+            )
+        return Kernel(
+            self,
+            "guard",
+            name="presenter_guard",
+            references=references,
+            constants={"checks": checks},
+            when="end",
+            order=0,
+        )
+
+
+class Recorder(Group, BrianObject):
+    """Fills one table with the rows of a `Trace` or a `Mean`.
+
+    Attributes
+    ----------
+    table : [rows * width]
+        One row a sample or a presentation.
+    """
+
+    add_to_magic_network = True
+
+    def __init__(
+        self, record: Record, structure: Structure, group: NeuronGroup, presenter: Presenter
+    ) -> None:
+        name = recorder_name(record)
+        BrianObject.__init__(self, name=name, clock=group.clock, when="groups", order=RECORD_ORDER)
+        self.codeobj_class = None
+        self.variables = Variables(self)
+        self.variables.add_constant("N", 1)
+        width = record_width(record, structure)
+        size = rows(record, structure) * width
+        references = {"_table": (self, "table")}
+        if isinstance(record, Trace):
+            self.variables.add_array("table", size=size, dtype=np.float32)
+            self.variables.add_array("interval", size=1, dtype=np.int64)
+            references |= {
+                "_interval": (self, "interval"),
+                "_first_step": (presenter, "first_step"),
+            }
+            template, constants = "record_trace", {}
+        else:
+            self.variables.add_array("table", size=size)
+            self.variables.add_array("sum", size=width)
+            self.variables.add_array("last", size=1, dtype=np.int64)
+            references |= {
+                "_sum": (self, "sum"),
+                "_last": (self, "last"),
+                "_presentation": (presenter, "presentation"),
+                "_onset": (presenter, "onset"),
+            }
+            template = "record_mean"
+            constants = {"rows": width, "block": structure.neurons(record.population) // width}
+        self._contained_objects = [
+            Kernel(
+                group,
+                template,
+                name=f"{name}_kernel",
+                references=references,
+                code=f"_value = {record.expression}",
+                outputs=("_value",),
+                constants=constants,
+                when="groups",
+                order=RECORD_ORDER,
+            )
+        ]
+        self._enable_group_attributes()
+
+
+def recorder_name(record: Record) -> str:
+    """Return the name of the object that records it."""
+    return f"record_{record.population}_{record.name}"
+
+
+def record_width(record: Record, structure: Structure) -> int:
+    """Return the number of values in a row: R*B*N, or R*B for a mean across neurons."""
+    if isinstance(record, Mean) and record.across_neurons:
+        return structure.circuit.replicates * structure.circuit.batch
+    return structure.neurons(record.population)
+
+
+def rows(record: Record, structure: Structure) -> int:
+    """Return the most rows that a chunk can fill."""
+    if isinstance(record, Mean):
+        return structure.capacity
+    return structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
+
+
+def build(structure: Structure) -> Network:
+    """Build the Brian2 objects of a circuit, ready to run on the active device.
+
+    Parameters
+    ----------
+    structure : Structure
+        What to build.
+
+    Returns
+    -------
+    Network
+        Objects are named as in the circuit, beside ``presenter`` and the recorders. All arrays
+        are zero.
+    """
+    circuit = structure.circuit
+    clock = Clock(dt=circuit.dt, name="steps")
+    order = circuit.update_order()
+    groups = {p.name: _neurons(p, circuit, clock, order[p.name]) for p in circuit.populations}
+    for population in circuit.populations:
+        for name, (source, variable) in population.links.items():
+            setattr(groups[population.name], name, linked_var(groups[source], variable))
+    presenter = Presenter(structure, groups)
+    objects: list[BrianObject] = [*groups.values(), presenter]
+    driven: set[tuple[str, str]] = set()
+    for projection in circuit.projections:
+        target = (projection.post, projection.target)
+        objects.append(
+            _dense(projection, circuit, groups, presenter, accumulate=target in driven)
+        )
+        driven.add(target)
+    for record in structure.records:
+        objects.append(Recorder(record, structure, groups[record.population], presenter))
+    return Network(*objects, name="network")
+
+
+def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int) -> NeuronGroup:
+    """Return the group of a population, with its parameters as variables."""
+    count = circuit.replicates * circuit.batch * population.size
+    group = NeuronGroup(
+        count,
+        population.parsed,
+        method=noise.euler,
+        clock=clock,
+        order=order,
+        name=population.name,
+        namespace=dict(noise.NAMESPACE),
+    )
+    single = circuit.replicates == 1
+    index = {} if single else {"index": "replicate"}
+    if not single:
+        group.variables.add_array("replicate", size=count, dtype=np.int32)
+    for name in population.parameters:
+        group.variables.add_array(
+            name,
+            size=circuit.replicates,
+            dimensions=population.dimensions(name),
+            scalar=single,
+            **index,
+        )
+    if population.parsed.stochastic_variables:
+        group.variables.add_array(
+            "noise_key", size=circuit.replicates, dtype=np.int64, scalar=single, **index
+        )
+        group.variables.add_array("noise_index", size=count, dtype=np.int32)
+    return group
+
+
+def _dense(
+    projection: Projection,
+    circuit: Circuit,
+    groups: Mapping[str, NeuronGroup],
+    presenter: Presenter,
+    *,
+    accumulate: bool,
+) -> DenseProjection:
+    rule = projection.rule
+    pre, post = groups[projection.pre], groups[projection.post]
+    factors = factor_variables(projection.name, rule, pre, post) if rule else {}
+    return DenseProjection(
+        pre,
+        post,
+        signal=projection.signal,
+        target=projection.target,
+        accumulate=accumulate,
+        filtered=rule is not None and rule.tau is not None,
+        windowed=rule is not None and rule.window is not None,
+        bounded=rule is not None and rule.bounds is not None,
+        presenter=presenter,
+        replicates=circuit.replicates,
+        batch=circuit.batch,
+        name=projection.name,
+        **factors,
+    )
+
+
+def factor_variables(
+    projection: str, rule: LearningRule, pre: NeuronGroup, post: NeuronGroup
+) -> dict[str, str]:
+    """Return the array variables that hold a rule's factors, making those that are expressions.
+
+    A factor that is a stored variable is read in place; an expression is evaluated once per neuron
+    and step, never once per synapse.
+    """
+    found = {}
+    for role, group in (("post_factor", post), ("pre_factor", pre)):
+        expression = getattr(rule, role)
+        if isinstance(group.variables.get(expression), ArrayVariable):
+            found[role] = expression
+            continue
+        name = f"{projection}_{role}"
+        group.variables.add_array(name, size=len(group))
+        group.run_regularly(
+            f"{name} = {expression}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
+        )
+        found[role] = name
+    return found
+
+
+__all__ = ["LEARN_ORDER", "Presenter", "Recorder", "Structure", "build", "factor_variables"]

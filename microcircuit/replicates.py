@@ -1,0 +1,98 @@
+"""Several circuits of one structure as the replicates of one circuit.
+
+A study over parameters or seeds becomes one program and one run: replicate r has the weights,
+parameters and starting values of the r-th circuit, and shares nothing with the others.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from brian2 import Quantity, get_dimensions
+
+from microcircuit.circuit import Circuit, CircuitError, Population, Projection
+
+
+def stack(circuits: Sequence[Circuit]) -> Circuit:
+    """Combine circuits with one replicate each into one with as many replicates.
+
+    Parameters
+    ----------
+    circuits : sequence of Circuit
+        Equal but for weights, learning rates, parameters and starting values.
+
+    Returns
+    -------
+    Circuit
+        Parameters and learning rates [R], starting values [R, B, N], weights [R, post, pre].
+
+    Raises
+    ------
+    CircuitError
+        There is none, or they differ in structure.
+    """
+    if not circuits:
+        raise CircuitError("no circuits to stack")
+    first = circuits[0]
+    for number, circuit in enumerate(circuits):
+        if circuit.replicates != 1:
+            raise CircuitError(f"circuit {number} has replicates of its own")
+        if _structure(circuit) != _structure(first):
+            raise CircuitError(f"circuit {number} differs in structure from circuit 0")
+    populations = tuple(
+        _stack_populations([c.populations[k] for c in circuits], first.batch)
+        for k in range(len(first.populations))
+    )
+    projections = tuple(
+        _stack_projections([c.projections[k] for c in circuits])
+        for k in range(len(first.projections))
+    )
+    return replace(
+        first, populations=populations, projections=projections, replicates=len(circuits)
+    )
+
+
+def _structure(circuit: Circuit) -> tuple:
+    """Return what circuits must have in common to be stacked."""
+    populations = [
+        (p.name, p.size, p.equations, sorted(p.parameters), sorted(p.initial), dict(p.links))
+        for p in circuit.populations
+    ]
+    projections = [
+        (p.name, p.pre, p.post, p.signal, p.target, p.rule and replace(p.rule, learning_rate=0))
+        for p in circuit.projections
+    ]
+    return populations, projections, float(circuit.dt), circuit.batch
+
+
+def _values(values: Sequence[object]) -> Quantity | np.ndarray:
+    """Stack values along a new first axis, keeping their unit."""
+    stacked = np.stack([np.asarray(value, dtype=float) for value in values])
+    return Quantity(stacked, dim=get_dimensions(values[0]))
+
+
+def _stack_populations(parts: Sequence[Population], batch: int) -> Population:
+    first = parts[0]
+
+    def starts(name: str) -> list[Quantity]:
+        shape = (batch, first.size)
+        return [
+            Quantity(np.broadcast_to(np.asarray(p.initial[name], dtype=float), shape),
+                     dim=get_dimensions(p.initial[name]))
+            for p in parts
+        ]
+
+    parameters: Mapping[str, object] = {
+        name: _values([p.parameters[name] for p in parts]) for name in first.parameters
+    }
+    initial = {name: _values(starts(name)) for name in first.initial}
+    return replace(first, parameters=parameters, initial=initial)
+
+
+def _stack_projections(parts: Sequence[Projection]) -> Projection:
+    first = parts[0]
+    rule = first.rule
+    if rule is not None:
+        rates = _values([p.rule.learning_rate for p in parts if p.rule is not None])
+        rule = replace(rule, learning_rate=rates)
+    return replace(first, weights=_values([p.weights for p in parts]), rule=rule)

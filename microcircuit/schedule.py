@@ -1,0 +1,151 @@
+"""What is presented when: durations, stimuli and whether the circuit learns, one row a presentation.
+
+A schedule may be far longer than memory: it is drawn in stretches, on demand, and a stretch depends
+only on where it starts and stops, never on what was drawn before. So a run can be cut, resumed and
+extended without changing what is presented.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from brian2 import Quantity, second
+from brian2.units.fundamentalunits import have_same_dimensions
+
+from microcircuit.circuit import Circuit, CircuitError
+from microcircuit.naming import unknown
+
+
+@dataclass(frozen=True, kw_only=True)
+class Presentations:
+    """A stretch of P presentations.
+
+    Parameters
+    ----------
+    steps : array of int, shape [P]
+        Duration of each in time steps.
+    inputs : mapping of str to array
+        For each driven variable, ``"population.variable"``: shape [P, N] or [P, R, B, N] for a
+        variable of the neurons, [P] or [P, R] for a parameter.
+    learning : array of bool, shape [P]
+        False freezes all weights during that presentation.
+    """
+
+    steps: np.ndarray
+    inputs: Mapping[str, np.ndarray]
+    learning: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The whole sequence of presentations of a run.
+
+    Parameters
+    ----------
+    presentations : int
+        How many.
+    longest : int
+        Most time steps that one of them takes.
+    inputs : tuple of str
+        The variables that are set at the onset of each presentation, ``"population.variable"``.
+    draw : callable (start, stop) -> Presentations
+        The presentations start <= p < stop. Pure: the same arguments give the same arrays.
+    """
+
+    presentations: int
+    longest: int
+    inputs: tuple[str, ...]
+    draw: Callable[[int, int], Presentations] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Validate the counts."""
+        if self.presentations < 1 or self.longest < 1:
+            raise CircuitError(
+                f"a schedule needs at least one presentation of at least one step, got "
+                f"{self.presentations} of {self.longest}"
+            )
+
+    def check(self, circuit: Circuit) -> None:
+        """Check the driven variables and the first presentation against a circuit.
+
+        Raises
+        ------
+        CircuitError
+            An unknown variable, or an array of the wrong shape.
+        """
+        for key in self.inputs:
+            input_shape(circuit, key)
+        tables(circuit, self.inputs, self.draw(0, 1), 1)
+
+
+def steps(duration: Quantity, dt: Quantity) -> int:
+    """Return a duration in time steps.
+
+    Raises
+    ------
+    CircuitError
+        It is no time, or not a whole number of at least one step.
+    """
+    if not have_same_dimensions(duration, second):
+        raise CircuitError(f"a duration is a time such as 100*ms, got {duration}")
+    count = float(duration / dt)
+    if round(count) < 1 or abs(count - round(count)) > 1e-6 * count:
+        raise CircuitError(f"a duration of {duration} is not a whole number of steps dt = {dt}")
+    return round(count)
+
+
+def input_shape(circuit: Circuit, key: str) -> tuple[int, ...]:
+    """Return the shape of one presentation's values of a driven variable: [R, B, N] or [R].
+
+    Raises
+    ------
+    CircuitError
+        There is no such population, or the schedule can't set that variable.
+    """
+    population, _, variable = key.partition(".")
+    group = circuit.population(population)
+    if variable in group.settable:
+        return circuit.replicates, circuit.batch, group.size
+    if variable in group.parameters:
+        return (circuit.replicates,)
+    raise CircuitError(
+        f"schedule: {key!r}: "
+        + unknown("input", variable, [*group.settable, *group.parameters])
+        + "; a stimulus is declared as a parameter, such as 'pattern : 1'"
+    )
+
+
+def tables(
+    circuit: Circuit, keys: tuple[str, ...], stretch: Presentations, capacity: int
+) -> dict[str, np.ndarray]:
+    """Return each driven variable's values as a table, padded to `capacity` rows.
+
+    Raises
+    ------
+    CircuitError
+        An array is missing, has another shape than the circuit needs, or is not finite.
+    """
+    count = len(stretch.steps)
+    if set(stretch.inputs) != set(keys):
+        raise CircuitError(
+            f"the schedule declares the inputs {sorted(keys)} but gives {sorted(stretch.inputs)}"
+        )
+    result = {}
+    for key in keys:
+        shape = input_shape(circuit, key)
+        values = np.asarray(stretch.inputs[key], dtype=float)
+        neuronal = len(shape) == 3
+        allowed = [(count, *shape), (count, shape[-1])] if neuronal else [(count, *shape), (count,)]
+        if values.shape not in allowed:
+            raise CircuitError(
+                f"stimulus {key!r}: {count} presentations need shape {allowed[1]} or {allowed[0]}, "
+                f"got {values.shape}"
+            )
+        if not np.all(np.isfinite(values)):
+            raise CircuitError(f"stimulus {key!r} holds values that are not finite")
+        if values.shape != allowed[0]:
+            values = values[:, None, None, :] if neuronal else values[:, None]
+        table = np.zeros((capacity, *shape))
+        table[:count] = values
+        result[key] = table
+    return result

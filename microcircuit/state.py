@@ -1,0 +1,124 @@
+"""The numbers of a circuit as arrays: what a program is given before each chunk.
+
+Keys are ``"object.variable"``, as in `microcircuit.network`; values are in SI units.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from brian2 import Quantity
+
+from microcircuit import seeding
+from microcircuit.circuit import Circuit, Projection
+from microcircuit.network import Structure, recorder_name
+from microcircuit.records import Trace
+from microcircuit.schedule import steps
+
+State = dict[str, np.ndarray]
+
+
+def _per_replicate(value: object, circuit: Circuit) -> np.ndarray:
+    return np.broadcast_to(np.asarray(value, dtype=float), (circuit.replicates,)).copy()
+
+
+def initial_state(circuit: Circuit) -> State:
+    """Return everything that changes while a circuit runs, at its start.
+
+    Returns
+    -------
+    dict
+        State variables [R, B, N], weights and filtered products [R, post, pre].
+    """
+    state: State = {}
+    for population in circuit.populations:
+        shape = (circuit.replicates, circuit.batch, population.size)
+        for name in population.states:
+            value = np.asarray(population.initial.get(name, 0.0), dtype=float)
+            state[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
+    for projection in circuit.projections:
+        weights = np.asarray(projection.weights, dtype=float)
+        shape = (circuit.replicates, *weights.shape[-2:])
+        state[f"{projection.name}.w"] = np.broadcast_to(weights, shape).copy()
+        if projection.rule is not None and projection.rule.tau is not None:
+            state[f"{projection.name}.filtered"] = np.zeros(shape)
+    return state
+
+
+def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State:
+    """Return everything that stays as it is while a circuit runs.
+
+    Parameters
+    ----------
+    structure : Structure
+        What was compiled.
+    circuit : Circuit
+        Of the same structure; the source of the numbers.
+    seed : int
+        Of the noise; replicate r has a key of its own.
+    """
+    values: State = {}
+    for population in circuit.populations:
+        count = structure.neurons(population.name)
+        per_replicate = count // circuit.replicates
+        for name, value in population.parameters.items():
+            values[f"{population.name}.{name}"] = _per_replicate(value, circuit)
+        constants = set(population.settable) & set(population.initial)
+        for name in constants:
+            shape = (circuit.replicates, circuit.batch, population.size)
+            value = np.asarray(population.initial[name], dtype=float)
+            values[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
+        if circuit.replicates > 1:
+            values[f"{population.name}.replicate"] = np.repeat(
+                np.arange(circuit.replicates, dtype=np.int32), per_replicate
+            )
+        if population.parsed.stochastic_variables:
+            keys = [
+                seeding.key(seed, "noise", population.name, r) for r in range(circuit.replicates)
+            ]
+            values[f"{population.name}.noise_key"] = np.array(keys, dtype=np.int64)
+            values[f"{population.name}.noise_index"] = np.tile(
+                np.arange(per_replicate, dtype=np.int32), circuit.replicates
+            )
+    for projection in circuit.projections:
+        values |= _rule_values(projection, circuit)
+    for record in structure.records:
+        name = recorder_name(record)
+        if isinstance(record, Trace):
+            values[f"{name}.interval"] = np.array([steps(record.interval, circuit.dt)])
+        else:
+            # The whole presentation is its last `longest` steps.
+            last = structure.longest if record.last is None else steps(record.last, circuit.dt)
+            values[f"{name}.last"] = np.array([last])
+    return values
+
+
+def _rule_values(projection: Projection, circuit: Circuit) -> State:
+    rule, name = projection.rule, projection.name
+    if rule is None:
+        return {}
+    values = {f"{name}.learning_rate": _per_replicate(rule.learning_rate, circuit)}
+    if rule.tau is not None:
+        values[f"{name}.tau"] = np.array([float(rule.tau)])
+    if rule.window is not None:
+        for edge, time in zip(("start", "stop"), rule.window, strict=True):
+            values[f"{name}.window_{edge}"] = np.array([round(float(time / circuit.dt))])
+    if rule.bounds is not None:
+        values[f"{name}.w_min"] = np.array([float(rule.bounds[0])])
+        values[f"{name}.w_max"] = np.array([float(rule.bounds[1])])
+    return values
+
+
+def with_overrides(
+    values: State, overrides: Mapping[str, float | Quantity | np.ndarray]
+) -> State:
+    """Return a copy of parameter values in which some are replaced, for all replicates alike.
+
+    Raises
+    ------
+    KeyError
+        A key that is not among the values.
+    """
+    changed = dict(values)
+    for key, value in overrides.items():
+        changed[key] = np.broadcast_to(np.asarray(value, dtype=float), values[key].shape).copy()
+    return changed

@@ -35,6 +35,7 @@ COMPILER_FLAGS = (
     "-march=native",
     "-ffast-math",
     "-fno-finite-math-only",  # or checks for NaN would be compiled away
+    "-D__FAST_MATH__",  # the line above undefines it, and glibc then hides its vectorised exp, log
     "-std=c++17",
 )
 """How C++ programs are compiled; recorded in every result."""
@@ -311,12 +312,19 @@ def compiler() -> str:
 
 
 def _make(project: Path) -> None:
+    """Compile, with the header that every file includes compiled first: half the time.
+
+    The makefile's own list of dependencies is of no use in a fresh folder and as slow to make as
+    the program, so an empty one stands in.
+    """
+    (project / "make.deps").touch()
+    header = "objects.h.gch: objects.h; $(CXX) $(CXXFLAGS) -x c++-header $< -o $@"
+    commands = f"""
+        make --eval='{header}' objects.h.gch &&
+        make -j {os.cpu_count() or 1} CXX='{compiler()} -include objects.h'
+    """
     done = subprocess.run(
-        ["make", "-j", str(os.cpu_count() or 1)],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=False,
+        commands, shell=True, cwd=project, capture_output=True, text=True, check=False
     )
     if done.returncode:
         raise ProgramError(

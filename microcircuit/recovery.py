@@ -88,9 +88,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError) as error:
         raise StorageError(f"{path} does not describe a run: {error!r}") from error
     if version != FORMAT_VERSION:
-        raise StorageError(
-            f"{path} has format {version}; this version goes on with {FORMAT_VERSION}"
-        )
+        raise StorageError(f"{path} has format {version}; this version writes {FORMAT_VERSION}")
     return manifest
 
 

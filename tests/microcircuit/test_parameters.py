@@ -111,7 +111,7 @@ def test_parameters_survive_pickling():
         ({"ratio": True}, "ratio = True: is not a quantity; expected a plain number"),
         ({"ratio": 10**400}, f"ratio = {'1' + 79 * '0'}...: is not finite"),
         ({"g_leak": "0 /ms"}, "g_leak = '0 /ms': must be greater than 0"),
-        ({"sigma": -1 * ms**-0.5}, "sigma = -1. ms^-0.5: must not be negative"),
+        ({"sigma": "-1 ms**-0.5"}, "sigma = '-1 ms**-0.5': must not be negative"),
         ({"g_leak": math.inf * Hz}, "g_leak = inf YHz: is not finite"),
         ({"v_rest": math.nan * volt}, "v_rest = nan V: is not finite"),
         ({"v_rest": [1, 2] * mV}, "v_rest = [1. 2.] mV: is an array; expected a single quantity"),
@@ -250,10 +250,9 @@ anything = st.recursive(
 def test_whatever_is_given_either_is_valid_or_is_explained(values):
     try:
         example = Example(**values)
-    except ParameterError as error:
-        assert str(error)
-    else:
-        assert Example(**resolved(example)) == example
+    except ParameterError:
+        return
+    assert Example(**resolved(example)) == example
 
 
 def test_the_examples_of_the_docstrings():

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 from brian2 import Quantity, second
 from brian2.units.fundamentalunits import have_same_dimensions
+from brian2.core.namespace import DEFAULT_UNITS
+from brian2.core.variables import Variable
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.units.fundamentalunits import DIMENSIONLESS, DimensionMismatchError, get_unit
 from brian2.utils.stringtools import get_identifiers
 
 from microcircuit.circuit import Circuit, CircuitError, check_name
@@ -90,3 +94,22 @@ def check_records(records: tuple[Record, ...], circuit: Circuit) -> None:
             have_same_dimensions(time, second) and time > 0 * second
         ):
             raise CircuitError(f"record {record.name!r}: needs a time above zero, got {time}")
+        record_units(record, circuit)
+
+
+def record_units(record: Record, circuit: Circuit) -> str:
+    """Return the unit of a recorded expression, ``"1"`` for a pure number.
+
+    Raises
+    ------
+    CircuitError
+        The expression adds what has different units, or can't be parsed.
+    """
+    population = circuit.population(record.population)
+    names = get_identifiers(record.expression) - set(DEFAULT_UNITS)
+    variables = {name: Variable(name, population.dimensions(name)) for name in names}
+    try:
+        dimensions = parse_expression_dimensions(record.expression, variables)
+    except (DimensionMismatchError, SyntaxError) as error:
+        raise CircuitError(f"record {record.name!r} of {record.population!r}: {error}") from error
+    return "1" if dimensions is DIMENSIONLESS else str(get_unit(dimensions))

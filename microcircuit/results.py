@@ -56,9 +56,8 @@ class Metric:
 class Record:
     """One recorded quantity; arrays are read from the file when they are asked for.
 
-    Made by :meth:`Results.record` and :meth:`Results.weights`, and usable while that
-    :class:`Results` is open. ``record[key]`` reads a part of :attr:`data` only, for instance
-    ``record[-1]`` or ``record[100:200, 0]``.
+    Made by :class:`Results`, and usable while that is open. ``record[key]`` reads only a part of
+    :attr:`data`, for instance ``record[-1]`` or ``record[100:200, 0]``.
     """
 
     def __init__(self, group: h5py.Group, name: str) -> None:
@@ -116,7 +115,7 @@ class Record:
 class Results:
     """The results of a run, read-only; a context manager that closes the file.
 
-    Use :func:`open_results`, which also explains what is wrong with a path.
+    Made by :func:`open_results`, which also explains what is wrong with a path.
 
     Attributes
     ----------

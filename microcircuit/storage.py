@@ -25,8 +25,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from microcircuit.assembly import assemble, open_hdf5, write_mapping, write_metrics
-from microcircuit.recovery import FolderInUseError, hold, read_manifest, recover, refuse_taken
+from microcircuit import assembly, recovery, segments
+from microcircuit.recovery import FolderInUseError
 from microcircuit.results import (
     CHECKPOINT_NAME,
     FORMAT_VERSION,
@@ -39,18 +39,7 @@ from microcircuit.results import (
     open_results,
     resume_command,
 )
-from microcircuit.segments import (
-    Dataset,
-    RowShapes,
-    StorageError,
-    extend_row_shapes,
-    publish,
-    read_arrays,
-    read_segment,
-    write_arrays,
-    write_segment,
-    write_whole,
-)
+from microcircuit.segments import Dataset, StorageError
 
 __all__ = [
     "STATUSES",
@@ -98,13 +87,13 @@ class RunFolder:
         self.path = path
         self._folder = path / CHECKPOINT_NAME
         self._lock = lock
-        manifest = read_manifest(self._folder)
+        manifest = recovery.read_manifest(self._folder)
         self.config: dict[str, Any] = manifest["config"]
         self.provenance: dict[str, Any] = manifest["provenance"]
-        self.position, self._segments = recover(self._folder)
-        self._row_shapes: RowShapes = {}
+        self.position, self._segments = recovery.recover(self._folder)
+        self._row_shapes: segments.RowShapes = {}
         for segment in self._segments:
-            self._row_shapes |= read_segment(segment)[0]
+            self._row_shapes |= segments.read_segment(segment)[0]
 
     @classmethod
     def create(
@@ -129,14 +118,15 @@ class RunFolder:
             If `config` or `provenance` hold something that JSON cannot.
         """
         path = Path(path)
+        manifest_path = path / CHECKPOINT_NAME / MANIFEST_NAME
         manifest = {"format_version": FORMAT_VERSION, "config": config, "provenance": provenance}
         content = json.dumps(manifest, indent=1).encode()
-        refuse_taken(path)
+        recovery.refuse_taken(path)
         try:
-            (path / CHECKPOINT_NAME).mkdir(parents=True, exist_ok=True)
-            with hold(path) as lock:
-                refuse_taken(path)  # again, now that no other process can begin
-                write_whole(path / CHECKPOINT_NAME / MANIFEST_NAME, lambda f: f.write(content))
+            manifest_path.parent.mkdir(parents=True, exist_ok=True)
+            with recovery.hold(path) as lock:
+                recovery.refuse_taken(path)  # again, now that no other process can begin
+                segments.write_whole(manifest_path, lambda file: file.write(content))
                 return cls(path, lock)
         except OSError as error:
             raise StorageError(f"cannot begin a run in {path}: {error}") from error
@@ -166,7 +156,7 @@ class RunFolder:
             raise StorageError(f"{path} holds no run: there is nothing to resume")
         complete = RunCompleteError(f"the run in {path} is complete: there is nothing to resume")
         try:
-            with hold(path) as lock:
+            with recovery.hold(path) as lock:
                 if (path / RESULT_NAME).exists():
                     open_results(path).close()  # nothing is removed for a result that is no good
                     shutil.rmtree(path / CHECKPOINT_NAME, ignore_errors=True)
@@ -194,7 +184,9 @@ class RunFolder:
         """The last checkpoint, read from disk; None if nothing was saved yet."""
         if self.position == 0:
             return None
-        return Checkpoint(self.position, dict(read_arrays(self._state_path(self.position))))
+        return Checkpoint(
+            self.position, dict(segments.read_arrays(self._state_path(self.position)))
+        )
 
     def save(
         self,
@@ -227,12 +219,12 @@ class RunFolder:
         if position <= self.position:
             raise ValueError(f"position {position} is not after the last one, {self.position}")
         arrays = {dataset: dataset.conform(values) for dataset, values in data.items()}
-        row_shapes = extend_row_shapes(self._row_shapes, arrays)
+        row_shapes = segments.extend_row_shapes(self._row_shapes, arrays)
         segment = self._folder / f"segment-{self.position}-{position}.npz"
         try:
             with self._explain(f"presentations {self.position} to {position}"):
-                write_segment(segment, arrays)
-                write_arrays(self._state_path(position), state)
+                segments.write_segment(segment, arrays)
+                segments.write_arrays(self._state_path(position), state)
                 self._state_path(self.position).unlink(missing_ok=True)
         except BaseException:
             self.close()  # the disk is ahead of this object, or not: only resume can tell
@@ -278,31 +270,24 @@ class RunFolder:
         self._require_open()
         if status not in STATUSES:
             raise ValueError(f"status '{status}' is not one of {STATUSES}")
-        root = dict(attributes) | {"status": status, "message": message}
+        root = {**attributes, "status": status, "message": message}
+        sections = {"config": self.config, "provenance": self.provenance}
         result = self.path / RESULT_NAME
         part = result.with_name(RESULT_NAME + PART_SUFFIX)
         try:
             with self._explain(RESULT_NAME):
-                self._assemble(part, root)
+                assembly.write_result(part, root, sections=sections, segments=self._segments)
             with Results(part) as results:
                 values = metrics(results)
             with self._explain(RESULT_NAME):
-                with open_hdf5(part, "r+") as (file, _):
-                    write_metrics(file, values)
-                publish(part, result)
+                assembly.add_metrics(part, values)
+                segments.publish(part, result)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
         shutil.rmtree(self._folder, ignore_errors=True)  # the result stands, with or without it
         self.close()
         return result
-
-    def _assemble(self, part: Path, root: Mapping[str, Any]) -> None:
-        with open_hdf5(part, "w") as (file, check):
-            write_mapping(file, {"format_version": FORMAT_VERSION, **root})
-            for name, section in (("config", self.config), ("provenance", self.provenance)):
-                write_mapping(file.create_group(name), section | {"json": json.dumps(section)})
-            assemble(file, self._segments, check)
 
     def _state_path(self, position: int) -> Path:
         return self._folder / f"state-{position}.npz"

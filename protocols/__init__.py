@@ -1,0 +1,61 @@
+"""Experiments: one module each, with stimuli, phases, records and metrics.
+
+`PROTOCOLS` is the explicit list of those that come with the package. A protocol module has a class
+of validated parameters with a method ``experiment(model, seed)``, and ``MODEL``, the parameters of
+the model that the published experiment used.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a protocol is, without importing it.
+
+    Parameters
+    ----------
+    module, parameters : str
+        Module in this package and its class of parameters.
+    summary : str
+        What it shows, in a line.
+    """
+
+    module: str
+    parameters: str
+    summary: str
+
+    def load(self) -> tuple[type, object]:
+        """Import the protocol; return its class of parameters and its default model."""
+        module = import_module(f"{__name__}.{self.module}")
+        return getattr(module, self.parameters), module.MODEL
+
+
+PROTOCOLS: dict[str, Entry] = {
+    "self-prediction": Entry(
+        "self_prediction",
+        "SelfPrediction",
+        "interneurons learn to cancel top-down input (Sacramento 2018, Fig S1)",
+    ),
+    "association": Entry(
+        "association",
+        "Association",
+        "one input learns its target; the apical error vanishes (Sacramento 2018, Fig 1)",
+    ),
+    "regression": Entry(
+        "regression",
+        "Regression",
+        "a nonlinear teacher is learnt, against shallow learning (Sacramento 2018, Fig 2)",
+    ),
+    "bars": Entry(
+        "bars",
+        "Bars",
+        "horizontal, vertical and diagonal bars are told apart by the full dynamics",
+    ),
+    "alignment": Entry(
+        "alignment",
+        "Alignment",
+        "angle between the circuit's weight updates and backprop's, over the mixing factor",
+    ),
+}
+"""By the name used on the command line."""

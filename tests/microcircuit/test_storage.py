@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microcircuit import segments
+from microcircuit import recovery, segments
 from microcircuit.results import Metric, Results, ResultsError, open_results
 from microcircuit.storage import (
     Dataset,
@@ -147,12 +147,19 @@ def test_every_moment_between_file_operations_can_be_resumed(tmp_path, monkeypat
             if run.exists():
                 moments.append(copies / str(len(moments)))
                 shutil.copytree(run, moments[-1])
-                for part in moments[-1].rglob("*.part") if len(moments) % 2 else ():
-                    os.truncate(part, part.stat().st_size // 2)
+            if run.exists() and operation is fsync:
+                tear(os.fstat(args[0]))
             return operation(*args, **kwargs)
 
         return call
 
+    def tear(synced):
+        """Halve, in the last copy, the file that was about to be forced to disk."""
+        for file in run.rglob("*"):
+            if file.is_file() and os.path.samestat(file.stat(), synced):
+                os.truncate(moments[-1] / file.relative_to(run), synced.st_size // 2)
+
+    fsync = os.fsync
     with monkeypatch.context() as patch:
         for name in ("fsync", "replace", "unlink", "rmdir"):
             patch.setattr(os, name, watched(getattr(os, name)))
@@ -179,10 +186,10 @@ def test_kill_9_at_random_moments(tmp_path):
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); "
         "import test_storage as t; print('ready', flush=True); "
-        "t.work(Path(sys.argv[2]), chunks=100, presentations=20)"
+        "t.work(Path(sys.argv[2]), chunks=60, presentations=20)"
     )
     begun = time.perf_counter()
-    expected = contents(work(tmp_path / "whole", chunks=100, presentations=20))
+    expected = contents(work(tmp_path / "whole", chunks=60, presentations=20))
     duration = time.perf_counter() - begun
     random = np.random.default_rng(0)
     positions, kills = set(), 0
@@ -220,7 +227,7 @@ def test_failed_assembly_leaves_the_run_ready_to_finish(tmp_path, reference):
 # ------------------------------------------------------------------------- segmentation
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 90), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
 def test_segmentation_does_not_matter(tmp_path_factory, lengths, seed):
     """One save or many, empty ones among them, give equal bits, chunks and attributes."""
@@ -296,6 +303,20 @@ def test_create_refuses_a_folder_with_a_run(tmp_path):
         RunFolder.create(tmp_path / "my run", config={}, provenance={})
     assert contents(tmp_path / "my run" / "run.h5") == before
     assert not (tmp_path / "my run" / "checkpoint").exists()
+
+
+def test_create_sees_a_run_that_was_begun_meanwhile(tmp_path, monkeypatch):
+    hold = recovery.hold
+
+    def hold_late(path):
+        monkeypatch.setattr(recovery, "hold", hold)
+        begin(path)
+        return hold(path)
+
+    monkeypatch.setattr(recovery, "hold", hold_late)
+    with pytest.raises(FolderInUseError, match="unfinished run"):
+        RunFolder.create(tmp_path, config={}, provenance={})
+    RunFolder.resume(tmp_path).close()
 
 
 def test_create_refuses_what_is_not_a_folder_and_what_is_not_json(tmp_path):
@@ -397,6 +418,7 @@ def test_damaged_state_falls_back_to_the_one_before(tmp_path, damage, reference)
         folder.save(position=9, data=data, state=simulator.state())
     (checkpoint / "state-6.npz").write_bytes(earlier)  # killed before it was deleted
     damage(checkpoint / "state-9.npz")
+    (checkpoint / "state-12.npz.part").touch()
     with pytest.warns(UserWarning, match=r"state-9\.npz is damaged"):
         folder = RunFolder.resume(tmp_path)
     assert folder.position == folder.checkpoint.position == 6

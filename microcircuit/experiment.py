@@ -1,0 +1,127 @@
+"""An experiment as data: a circuit, what it is shown, what is recorded and what is made of it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from microcircuit.circuit import Circuit, CircuitError
+from microcircuit.naming import unknown
+from microcircuit.records import Mean, Record, check_records
+from microcircuit.results import Metric, Results
+from microcircuit.schedule import Schedule, input_shape
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """Tests of a circuit while it learns, on a copy: nothing of the run itself changes.
+
+    The copy has the weights of the moment and starts from the circuit's initial potentials.
+    Its weights are frozen. What the experiment's `Mean` records see is stored in
+    ``/probes/<name>/<population>/<record>``.
+
+    Parameters
+    ----------
+    name : str
+        Of the probe.
+    schedule : Schedule
+        What is shown; sets the same variables as the experiment's schedule.
+    at : tuple of int
+        After how many presentations of the run, ascending.
+    parameters : mapping of str to float, optional
+        Values in SI units that replace ``"population.parameter"``, such as noise of zero.
+    """
+
+    name: str
+    schedule: Schedule
+    at: tuple[int, ...]
+    parameters: Mapping[str, float] = field(default_factory=dict)
+
+
+def no_metrics(results: Results) -> Mapping[str, Metric]:
+    """Return no metrics."""
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """All that the engine needs to know of a protocol.
+
+    Parameters
+    ----------
+    circuit : Circuit
+        What is simulated.
+    schedule : Schedule
+        What it is shown.
+    records : tuple of Record
+        What is recorded.
+    live : str
+        ``"population.record"``: the `Mean` across neurons whose value the progress bar shows.
+    snapshots : tuple of int
+        After how many presentations the weights are stored, ascending.
+    probes : tuple of Probe
+        Tests on the side.
+    metrics : callable
+        From the finished records to numbers, stored in ``/metrics``.
+
+    Raises
+    ------
+    CircuitError
+        Parts that don't fit together.
+    """
+
+    circuit: Circuit
+    schedule: Schedule
+    records: tuple[Record, ...]
+    live: str
+    snapshots: tuple[int, ...]
+    probes: tuple[Probe, ...] = ()
+    metrics: Callable[[Results], Mapping[str, Metric]] = no_metrics
+
+    def __post_init__(self) -> None:
+        """Validate; see `Raises`."""
+        self.schedule.check(self.circuit)
+        check_records(self.records, self.circuit)
+        means = [f"{r.population}.{r.name}" for r in self.records if isinstance(r, Mean)]
+        if self.live not in means:
+            raise CircuitError(unknown("live record", self.live, means))
+        for probe in self.probes:
+            probe.schedule.check(self.circuit)
+            if probe.schedule.inputs != self.schedule.inputs:
+                raise CircuitError(f"probe {probe.name!r} sets other inputs than the experiment")
+            for key in probe.parameters:
+                population, _, name = key.partition(".")
+                if name not in self.circuit.population(population).parameters:
+                    raise CircuitError(f"probe {probe.name!r}: {key!r} is no parameter")
+        for positions in (self.snapshots, *(probe.at for probe in self.probes)):
+            if list(positions) != sorted(set(positions)) or not all(
+                0 <= p <= self.schedule.presentations for p in positions
+            ):
+                raise CircuitError(
+                    f"positions must ascend within 0..{self.schedule.presentations}: {positions}"
+                )
+
+    @property
+    def longest(self) -> int:
+        """Most time steps in a presentation of the run or of a probe."""
+        return max(s.longest for s in (self.schedule, *(p.schedule for p in self.probes)))
+
+    def input_values(self) -> int:
+        """Return how many numbers the schedule sets at an onset."""
+        return sum(int(np.prod(input_shape(self.circuit, key))) for key in self.schedule.inputs)
+
+
+class ProtocolParameters(Protocol):
+    """What every protocol is: validated parameters that make an experiment of a model."""
+
+    name: str
+    """As on the command line."""
+
+    def experiment(self, model: object, seed: int) -> Experiment:
+        """Return the experiment; stimuli and weights are drawn from the seed."""
+
+
+def evenly(presentations: int, count: int) -> tuple[int, ...]:
+    """Return at most `count` + 1 positions, evenly spaced from 0 to `presentations`."""
+    return tuple(int(p) for p in np.unique(np.linspace(0, presentations, count + 1).round()))

@@ -1,0 +1,76 @@
+"""A progress bar for runs: pace, time left and how the circuit is doing."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Display
+
+
+class Progress(Protocol):
+    """What a run reports to."""
+
+    def update(self, position: int, live: float) -> None:
+        """Take note of the presentations done, and the current value of the live metric."""
+
+
+class _Bar:
+    def __init__(self, display: Display, task: TaskID, done: int, label: str) -> None:
+        self._display, self._task, self._done, self._label = display, task, done, label
+        self._start = time.perf_counter()
+
+    def update(self, position: int, live: float) -> None:
+        pace = (position - self._done) / (time.perf_counter() - self._start)
+        self._display.update(
+            self._task,
+            completed=position,
+            pace=f"{pace:.3g}/s",
+            live=f"{self._label} = {live:.3g}",
+        )
+
+
+@contextmanager
+def progress_bar(done: int, total: int, label: str) -> Iterator[Progress]:
+    """Show a progress bar on stderr.
+
+    Parameters
+    ----------
+    done, total : int
+        Presentations finished so far, and in all.
+    label : str
+        What the live value is.
+    """
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("presentations"),
+        TextColumn("{task.fields[pace]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[live]}"),
+    )
+    with Display(*columns, console=Console(stderr=True)) as display:
+        task = display.add_task("", total=total, completed=done, pace="", live="")
+        yield _Bar(display, task, done, label)
+
+
+@contextmanager
+def no_progress(done: int, total: int, label: str) -> Iterator[Progress]:
+    """Show nothing."""
+
+    class Silent:
+        def update(self, position: int, live: float) -> None:
+            pass
+
+    yield Silent()

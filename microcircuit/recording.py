@@ -1,0 +1,145 @@
+"""From a program's rows to the datasets of a result."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from microcircuit.device import Chunk
+from microcircuit.network import Structure, recorder_name
+from microcircuit.records import Mean, Record, Trace, record_units
+from microcircuit.schedule import Presentations, steps
+from microcircuit.segments import Dataset
+from microcircuit.state import State
+
+MILLISECONDS = 1e3
+
+
+def live_value(live: str, chunk: Chunk) -> float:
+    """Return a chunk's average of the record that the progress bar shows."""
+    rows = chunk.records["record_" + live.replace(".", "_", 1)]
+    return float(np.mean(rows)) if len(rows) else float("nan")
+
+
+class Recording:
+    """Collects what chunks recorded until it is saved.
+
+    Parameters
+    ----------
+    structure : Structure
+        Of the program whose chunks it will be given.
+    """
+
+    def __init__(self, structure: Structure) -> None:
+        self._structure = structure
+        self._pending: dict[Dataset, list[np.ndarray]] = defaultdict(list)
+
+    def take(self) -> dict[Dataset, np.ndarray]:
+        """Return what has been collected since the last call."""
+        taken = {dataset: np.concatenate(parts) for dataset, parts in self._pending.items()}
+        self._pending.clear()
+        return taken
+
+    def add(
+        self, chunk: Chunk, stretch: Presentations, *, first_step: int, position: int
+    ) -> None:
+        """Add the records of a chunk.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            What the program returned.
+        stretch : Presentations
+            What it was shown.
+        first_step, position : int
+            Time step and presentation at which it started.
+        """
+        ends = first_step + np.cumsum(stretch.steps)
+        for record in self._structure.records:
+            rows = chunk.records[recorder_name(record)]
+            if isinstance(record, Trace):
+                every = steps(record.interval, self._structure.circuit.dt)
+                at = (-(-first_step // every) + np.arange(len(rows))) * every
+                index = position + np.searchsorted(ends, at, side="right")
+                first = "time"
+            else:
+                at, index = ends[: len(rows)], position + np.arange(len(rows))
+                first = "presentation"
+            path = f"records/{record.population}/{record.name}"
+            self._put(self._data(path, first, record), self._shaped(record, rows))
+            self._put_time(path, first, at, index)
+
+    def add_weights(self, state: State, *, step: int, position: int) -> None:
+        """Add the weights of all projections, after `position` presentations."""
+        for projection in self._structure.circuit.projections:
+            path = f"weights/{projection.name}"
+            dataset = Dataset(
+                path=f"{path}/w",
+                units="1",
+                dimensions=("snapshot", "replicate", "post", "pre"),
+                dtype="float64",
+                description=f"weights from {projection.pre} to {projection.post}",
+            )
+            self._put(dataset, state[f"{projection.name}.w"][None])
+            self._put_time(path, "snapshot", np.array([step]), np.array([position]))
+
+    def add_probe(self, name: str, chunks: Sequence[Chunk], *, position: int) -> None:
+        """Add what the `Mean` records saw in a probe after `position` presentations."""
+        for record in self._structure.records:
+            if not isinstance(record, Mean):
+                continue
+            rows = np.concatenate([chunk.records[recorder_name(record)] for chunk in chunks])
+            path = f"probes/{name}/{record.population}/{record.name}"
+            data = self._data(path, "probe", record, "presentation")
+            self._put(data, self._shaped(record, rows)[None])
+            index = Dataset(
+                path=f"{path}/index",
+                units="1",
+                dimensions=("probe",),
+                dtype="int64",
+                description="presentations of the run before the probe",
+            )
+            self._put(index, np.array([position]))
+
+    def _put(self, dataset: Dataset, values: np.ndarray) -> None:
+        self._pending[dataset].append(values)
+
+    def _put_time(self, path: str, first: str, at: np.ndarray, index: np.ndarray) -> None:
+        time = Dataset(path=f"{path}/time", units="ms", dimensions=(first,), dtype="float64")
+        number = Dataset(
+            path=f"{path}/index",
+            units="1",
+            dimensions=(first,),
+            dtype="int64",
+            description="number of the presentation"
+            if first != "snapshot"
+            else "presentations before the snapshot",
+        )
+        self._put(time, at * (float(self._structure.circuit.dt) * MILLISECONDS))
+        self._put(number, index.astype(np.int64))
+
+    def _data(self, path: str, first: str, record: Record, *more: str) -> Dataset:
+        across = isinstance(record, Mean) and record.across_neurons
+        neurons = () if across else ("neuron",)
+        return Dataset(
+            path=f"{path}/data",
+            units=record_units(record, self._structure.circuit),
+            dimensions=(first, *more, "replicate", "batch", *neurons),
+            dtype="float32" if isinstance(record, Trace) else "float64",
+            description=_description(record),
+        )
+
+    def _shaped(self, record: Record, rows: np.ndarray) -> np.ndarray:
+        circuit = self._structure.circuit
+        shape: tuple[int, ...] = (len(rows), circuit.replicates, circuit.batch)
+        if not (isinstance(record, Mean) and record.across_neurons):
+            shape += (circuit.population(record.population).size,)
+        return rows.reshape(shape)
+
+
+def _description(record: Record) -> str:
+    if isinstance(record, Trace):
+        return f"{record.expression}, sampled every {record.interval}"
+    over = "each presentation" if record.last is None else f"its last {record.last}"
+    across = " and all neurons" if record.across_neurons else ""
+    return f"mean of {record.expression} over {over}{across}"

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,11 +126,11 @@ def _write_attributes(target: h5py.Group, entries: Mapping[str, Any]) -> None:
 class _PatientFile(io.FileIO):
     """A file that keeps the first error to itself and drops what is written after it.
 
-    HDF5 crashes the process at exit when a write has failed (seen with HDF5 2.0 on a full disk,
-    also through a Python file). It therefore never sees the error; :meth:`check` raises it.
+    After a failed write HDF5 crashes the process at exit (seen with HDF5 2.0 on a full disk, also
+    through a Python file). It therefore never sees the error; :meth:`check` raises it.
     """
 
-    error: BaseException | None = None
+    error: OSError | KeyboardInterrupt | None = None
 
     def write(self, data: Any) -> int:
         rest = memoryview(data).cast("B")
@@ -136,7 +138,7 @@ class _PatientFile(io.FileIO):
         try:
             while rest and self.error is None:
                 rest = rest[super().write(rest) :]
-        except BaseException as error:  # an interrupt would upset HDF5 as much
+        except OSError as error:
             self.error = error
         return size
 
@@ -159,6 +161,27 @@ class _PatientFile(io.FileIO):
 
 
 @contextmanager
+def _interrupts_kept(raw: _PatientFile) -> Iterator[None]:
+    """Turn Ctrl-C into an error of the file: within a write it would upset HDF5 as much."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+        yield
+        return
+
+    def keep(*_: object) -> None:
+        raw.error = raw.error or KeyboardInterrupt()
+
+    signal.signal(signal.SIGINT, keep)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
 def _open_hdf5(path: Path, mode: str) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
     """Open an HDF5 file in mode "w" or "r+"; at the end it is on disk.
 
@@ -166,7 +189,7 @@ def _open_hdf5(path: Path, mode: str) -> Iterator[tuple[h5py.File, Callable[[], 
     """
     with _PatientFile(path, "w+" if mode == "w" else mode) as raw:
         try:
-            with h5py.File(raw, mode) as file:
+            with _interrupts_kept(raw), h5py.File(raw, mode) as file:
                 yield file, raw.check
         finally:
             raw.check()  # the cause of whatever else has gone wrong

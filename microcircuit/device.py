@@ -14,16 +14,16 @@ import shutil
 import subprocess
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 from brian2 import Network, get_device, prefs, set_device
 from brian2.core.variables import ArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
+from microcircuit.cache import cache_folder
 from microcircuit.network import Structure, build, record_width, recorder_name, table_name
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations, steps, tables
@@ -43,6 +43,9 @@ COMPILER_FLAGS = (
 FOREVER = 2**39
 """In time steps. Programs run until the presenter ends them; this is only longer than any run,
 and short enough that Brian2 finds nothing to warn of."""
+
+
+type Build = Callable[[Structure], Network]
 
 
 class ProgramError(RuntimeError):
@@ -78,9 +81,11 @@ class Program(ABC):
     ----------
     structure : Structure
         What is to be compiled.
+    build : callable, optional
+        Makes the Brian2 objects; another one serves as a reference in tests.
     """
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, build: Build = build) -> None:
         self.structure = structure
 
     @abstractmethod
@@ -188,7 +193,7 @@ def _arrays(network: Network) -> dict[str, ArrayVariable]:
 class NumpyProgram(Program):
     """Runs in this process, without a compiler: for reading and debugging."""
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, build: Build = build) -> None:
         super().__init__(structure)
         with _active("runtime"):
             self._network = build(structure)
@@ -207,9 +212,9 @@ class NumpyProgram(Program):
 class CppProgram(Program):
     """A binary, compiled with Brian2's C++ standalone mode and cached by a hash of its source."""
 
-    def __init__(self, structure: Structure) -> None:
+    def __init__(self, structure: Structure, build: Build = build) -> None:
         super().__init__(structure)
-        self._folder, self._files = _compile(structure)
+        self._folder, self._files = _compile(structure, build)
 
     def _execute(self, values: State, outputs: dict[str, np.dtype]) -> State:
         with tempfile.TemporaryDirectory(prefix="microcircuit-") as scratch:
@@ -243,13 +248,13 @@ def _read(path: Path, dtype: np.dtype) -> np.ndarray:
         raise ProgramError(f"the compiled program did not write {path.name}: disk full?") from None
 
 
-def _compile(structure: Structure) -> tuple[Path, dict[str, str]]:
+def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, str]]:
     """Return the folder that holds the binary, and the file in which it writes each array."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
     project = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
     try:
-        files = _generate(structure, project)
+        files = _generate(structure, build, project)
         folder = cache / _digest(project)
         if not (folder / "main").exists():
             _make(project)
@@ -261,13 +266,7 @@ def _compile(structure: Structure) -> tuple[Path, dict[str, str]]:
         shutil.rmtree(project, ignore_errors=True)
 
 
-def cache_folder() -> Path:
-    """Return where compiled programs are kept: ``MICROCIRCUIT_CACHE`` or the user's cache."""
-    given = os.environ.get("MICROCIRCUIT_CACHE")
-    return Path(given) if given else Path(platformdirs.user_cache_dir("dendritic-microcircuit"))
-
-
-def _generate(structure: Structure, project: Path) -> dict[str, str]:
+def _generate(structure: Structure, build: Build, project: Path) -> dict[str, str]:
     """Write the C++ source of a circuit; return the result file of each array."""
     with _active("cpp_standalone") as device:
         assert isinstance(device, CPPStandaloneDevice)

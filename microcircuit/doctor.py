@@ -19,8 +19,8 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from platformdirs import user_cache_path
 
+from microcircuit.cache import cache_folder
 from microcircuit.command import run_command
 from microcircuit.provenance import DISTRIBUTION
 
@@ -82,7 +82,7 @@ def examine(*, folder: Path) -> list[Check]:
         _brian2cuda(),
         _slurm(),
         _disk("disk for results", folder),
-        _disk("disk for compiled programs", user_cache_path(DISTRIBUTION)),
+        _disk("disk for compiled programs", cache_folder()),
         _machine(),
     ]
 

@@ -10,7 +10,7 @@ from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.naming import unknown
 from microcircuit.records import Mean, Record, check_records
 from microcircuit.results import Metric, Results
-from microcircuit.schedule import Schedule, input_shape
+from microcircuit.schedule import Schedule, input_size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class Experiment:
 
     def input_values(self) -> int:
         """Return how many numbers the schedule sets at an onset."""
-        return sum(int(np.prod(input_shape(self.circuit, key))) for key in self.schedule.inputs)
+        return sum(input_size(self.circuit, key) for key in self.schedule.inputs)
 
 
 class ProtocolParameters(Protocol):

@@ -16,6 +16,7 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from brian2 import Clock, Network, NeuronGroup, linked_var
@@ -28,7 +29,7 @@ from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.dense import LEARN_ORDER, DenseProjection
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Trace
-from microcircuit.schedule import input_shape, steps
+from microcircuit.schedule import input_size, steps
 
 FACTOR_ORDER = -1
 RECORD_ORDER = 0
@@ -113,7 +114,7 @@ class Presenter(Group, BrianObject):
         inputs, references = [], {}
         for number, key in enumerate(structure.inputs):
             population, variable = key.split(".")
-            size = int(np.prod(input_shape(structure.circuit, key)))
+            size = input_size(structure.circuit, key)
             self.variables.add_array(table_name(key), size=structure.capacity * size)
             references[f"_table_{number}"] = (self, table_name(key))
             references[f"_target_{number}"] = (groups[population], variable)
@@ -204,6 +205,21 @@ class Recorder(Group, BrianObject):
         self._enable_group_attributes()
 
 
+class Connect(Protocol):
+    """Makes the Brian2 object of a projection, named like it."""
+
+    def __call__(
+        self,
+        projection: Projection,
+        circuit: Circuit,
+        groups: Mapping[str, NeuronGroup],
+        presenter: Presenter,
+        *,
+        accumulate: bool,
+    ) -> BrianObject:
+        """Return the object; with `accumulate` it adds to what another projection has set."""
+
+
 def recorder_name(record: Record) -> str:
     """Return the name of the object that records it."""
     return f"record_{record.population}_{record.name}"
@@ -223,13 +239,15 @@ def rows(record: Record, structure: Structure) -> int:
     return structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
 
 
-def build(structure: Structure) -> Network:
+def build(structure: Structure, connect: Connect | None = None) -> Network:
     """Build the Brian2 objects of a circuit, ready to run on the active device.
 
     Parameters
     ----------
     structure : Structure
         What to build.
+    connect : callable, optional
+        Makes the object of a projection; a `DenseProjection` if not given.
 
     Returns
     -------
@@ -246,11 +264,12 @@ def build(structure: Structure) -> Network:
             setattr(groups[population.name], name, linked_var(groups[source], variable))
     presenter = Presenter(structure, groups)
     objects: list[BrianObject] = [*groups.values(), presenter]
+    connect = connect or _dense
     driven: set[tuple[str, str]] = set()
     for projection in circuit.projections:
         target = (projection.post, projection.target)
         objects.append(
-            _dense(projection, circuit, groups, presenter, accumulate=target in driven)
+            connect(projection, circuit, groups, presenter, accumulate=target in driven)
         )
         driven.add(target)
     for record in structure.records:
@@ -270,22 +289,15 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
         name=population.name,
         namespace=dict(noise.NAMESPACE),
     )
+    # With replicates every neuron has its own copy of a parameter: looking it up by replicate
+    # would keep the compiler from vectorising the equations.
     single = circuit.replicates == 1
-    index = {} if single else {"index": "replicate"}
-    if not single:
-        group.variables.add_array("replicate", size=count, dtype=np.int32)
+    size = 1 if single else count
     for name in population.parameters:
-        group.variables.add_array(
-            name,
-            size=circuit.replicates,
-            dimensions=population.dimensions(name),
-            scalar=single,
-            **index,
-        )
+        dimensions = population.dimensions(name)
+        group.variables.add_array(name, size=size, dimensions=dimensions, scalar=single)
     if population.parsed.stochastic_variables:
-        group.variables.add_array(
-            "noise_key", size=circuit.replicates, dtype=np.int64, scalar=single, **index
-        )
+        group.variables.add_array("noise_key", size=size, dtype=np.int64, scalar=single)
         group.variables.add_array("noise_index", size=count, dtype=np.int32)
     return group
 

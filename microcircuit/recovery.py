@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -90,6 +91,53 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if version != FORMAT_VERSION:
         raise StorageError(f"{path} has format {version}; this version writes {FORMAT_VERSION}")
     return manifest
+
+
+@dataclass(frozen=True)
+class UnfinishedRun:
+    """A run that was begun and has not finished, as seen from outside.
+
+    Attributes
+    ----------
+    config, provenance : dict
+        As the run was begun.
+    position : int
+        Number of presentations saved.
+    busy : bool
+        Whether a process is working on it now.
+    """
+
+    config: dict[str, Any]
+    provenance: dict[str, Any]
+    position: int
+    busy: bool
+
+
+def inspect(path: Path) -> UnfinishedRun:
+    """Look at the unfinished run in a folder; nothing is changed, even while it goes on.
+
+    Raises
+    ------
+    StorageError
+        If the folder does not describe a run that this version can read.
+    """
+    folder = path / CHECKPOINT_NAME
+    manifest = read_manifest(folder)
+    return UnfinishedRun(
+        config=manifest["config"],
+        provenance=manifest["provenance"],
+        position=max((position for (position,), _ in _numbered(folder, _STATE)), default=0),
+        busy=_is_held(folder / "lock"),
+    )
+
+
+def _is_held(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def recover(folder: Path) -> tuple[int, list[Path]]:

@@ -190,6 +190,31 @@ class Results:
         group = _child(self._group("records"), population, what="recorded population")
         return Record(_child(group, variable, what=f"record of '{population}'"), "data")
 
+    def probe(self, name: str, population: str, variable: str) -> Record:
+        """Return what a probe of the circuit recorded.
+
+        Parameters
+        ----------
+        name : str
+            Of the probe, such as ``"test"``.
+        population, variable : str
+            As for :meth:`record`.
+
+        Returns
+        -------
+        Record
+            With ``data`` of shape ``[probe, presentation, replicate, batch]`` (and ``neuron``),
+            ``index`` the presentations of the run before each probe.
+
+        Raises
+        ------
+        ResultsError
+            If there is no such probe or record.
+        """
+        probe = _child(self._group("probes"), name, what="probe")
+        group = _child(probe, population, what=f"population recorded by '{name}'")
+        return Record(_child(group, variable, what=f"record of '{population}'"), "data")
+
     def projections(self) -> list[str]:
         """List the projections whose weights were recorded."""
         return list(self._group("weights"))

@@ -115,10 +115,18 @@ def input_shape(circuit: Circuit, key: str) -> tuple[int, ...]:
     )
 
 
+def input_size(circuit: Circuit, key: str) -> int:
+    """Return how many numbers an onset sets; a parameter has a copy a neuron with replicates."""
+    shape = input_shape(circuit, key)
+    if len(shape) == 3 or circuit.replicates == 1:
+        return int(np.prod(shape))
+    return circuit.replicates * circuit.batch * circuit.population(key.split(".")[0]).size
+
+
 def tables(
     circuit: Circuit, keys: tuple[str, ...], stretch: Presentations, capacity: int
 ) -> dict[str, np.ndarray]:
-    """Return each driven variable's values as a table, padded to `capacity` rows.
+    """Return each driven variable's values as a table [capacity, input_size], padded with zeros.
 
     Raises
     ------
@@ -145,7 +153,10 @@ def tables(
             raise CircuitError(f"stimulus {key!r} holds values that are not finite")
         if values.shape != allowed[0]:
             values = values[:, None, None, :] if neuronal else values[:, None]
-        table = np.zeros((capacity, *shape))
-        table[:count] = values
+            values = np.broadcast_to(values, allowed[0])
+        flat = values.reshape(count, -1)
+        size = input_size(circuit, key)
+        table = np.zeros((capacity, size))
+        table[:count] = np.repeat(flat, size // flat.shape[1], axis=1)
         result[key] = table
     return result

@@ -18,7 +18,13 @@ State = dict[str, np.ndarray]
 
 
 def _per_replicate(value: object, circuit: Circuit) -> np.ndarray:
-    return np.broadcast_to(np.asarray(value, dtype=float), (circuit.replicates,)).copy()
+    return np.broadcast_to(np.asarray(value), (circuit.replicates,)).copy()
+
+
+def per_neuron(value: object, circuit: Circuit, size: int) -> np.ndarray:
+    """Return a parameter as programs hold it: one value, or with replicates one a neuron."""
+    values = _per_replicate(value, circuit)
+    return values if circuit.replicates == 1 else np.repeat(values, circuit.batch * size)
 
 
 def initial_state(circuit: Circuit) -> State:
@@ -61,21 +67,17 @@ def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State
         count = structure.neurons(population.name)
         per_replicate = count // circuit.replicates
         for name, value in population.parameters.items():
-            values[f"{population.name}.{name}"] = _per_replicate(value, circuit)
+            values[f"{population.name}.{name}"] = per_neuron(value, circuit, population.size)
         constants = set(population.settable) & set(population.initial)
         for name in constants:
             shape = (circuit.replicates, circuit.batch, population.size)
             value = np.asarray(population.initial[name], dtype=float)
             values[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
-        if circuit.replicates > 1:
-            values[f"{population.name}.replicate"] = np.repeat(
-                np.arange(circuit.replicates, dtype=np.int32), per_replicate
-            )
         if population.parsed.stochastic_variables:
             keys = [
                 seeding.key(seed, "noise", population.name, r) for r in range(circuit.replicates)
             ]
-            values[f"{population.name}.noise_key"] = np.array(keys, dtype=np.int64)
+            values[f"{population.name}.noise_key"] = per_neuron(keys, circuit, population.size)
             values[f"{population.name}.noise_index"] = np.tile(
                 np.arange(per_replicate, dtype=np.int32), circuit.replicates
             )

@@ -121,6 +121,12 @@ rate_predicted = 1/(1 + exp(-v_predicted))                       : 1
 }
 """phi of the soma and of the dendrite's prediction; the error of (7) and (8) is their difference."""
 
+TARGET_RATES = {
+    "soft-rectifier": "rate_target = gamma*log(1 + exp(beta*(v_target - theta))) : 1\n",
+    "logistic": "rate_target = 1/(1 + exp(-v_target)) : 1\n",
+}
+"""phi(u_trgt), for records of the output's error; nothing is computed unless it is recorded."""
+
 TOP_DOWN_RATES = {
     "soft-rectifier": "rate_top_down = gamma*log(1 + exp(beta*(v_top_down - theta))) : 1\n",
     "logistic": "rate_top_down = 1/(1 + exp(-v_top_down)) : 1\n",
@@ -362,7 +368,7 @@ def _output(model: Sacramento2018) -> Population:
     return Population(
         name="output",
         size=model.areas[-1],
-        equations=OUTPUT + RATES[model.transfer],
+        equations=OUTPUT + RATES[model.transfer] + TARGET_RATES[model.transfer],
         parameters=_shared(model) | {"g_basal": model.g_basal, "g_teacher": 0 / ms},
         limits={"v_soma": (-DIVERGED, DIVERGED)},
     )

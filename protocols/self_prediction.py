@@ -18,8 +18,8 @@ from pydantic import PositiveInt
 from microcircuit.experiment import Experiment, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
+from microcircuit.protocols.sacramento import error_records, mean_square
 from microcircuit.protocols.stimuli import uniform_patterns
-from microcircuit.records import Mean
 from microcircuit.results import Metric, Results
 from microcircuit.schedule import Presentations, Schedule, steps
 
@@ -69,29 +69,18 @@ class SelfPrediction:
                 inputs=("input.pattern",),
                 draw=draw,
             ),
-            records=tuple(
-                record
-                for k in model.hidden
-                for record in (
-                    _square("v_apical", f"hidden_{k}"),
-                    _square("v_top_down", f"hidden_{k}"),
-                    # The interneuron's error: how far its soma is from the neuron it predicts.
-                    _square("v_nudge - v_soma", f"interneuron_{k}", "error"),
-                )
+            # How much there is to cancel, beside how much is left.
+            records=(
+                *error_records(model),
+                *(
+                    mean_square("v_top_down", f"hidden_{k}", "v_top_down_squared")
+                    for k in model.hidden
+                ),
             ),
             live="hidden_1.v_apical_squared",
             snapshots=evenly(self.presentations, 10),
             metrics=lambda results: _metrics(results, model),
         )
-
-
-def _square(expression: str, population: str, name: str | None = None) -> Mean:
-    return Mean(
-        name=f"{name or expression}_squared",
-        population=population,
-        expression=f"({expression})**2",
-        across_neurons=True,
-    )
 
 
 def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -15,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from microcircuit import recovery, segments
+from microcircuit import assembly, recovery, segments
 from microcircuit.results import Metric, Results, ResultsError, open_results
 from microcircuit.storage import (
     Dataset,
@@ -222,6 +223,27 @@ def test_failed_assembly_leaves_the_run_ready_to_finish(tmp_path, reference):
         assert not (tmp_path / "run" / "run.h5.part").exists()
         assert folder.checkpoint.position == 15
         assert contents(finish(folder)) == reference
+
+
+def test_interrupt_waits_for_the_segment_and_no_longer(tmp_path, monkeypatch, reference):
+    append, appended = assembly._append, []
+
+    def interrupted(file, columns, segment):
+        signal.raise_signal(signal.SIGINT)
+        append(file, columns, segment)
+        appended.append(segment.name)
+
+    begin(tmp_path / "run", saves=5)
+    with RunFolder.resume(tmp_path / "run") as folder:
+        with monkeypatch.context() as patch:
+            patch.setattr(assembly, "_append", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                finish(folder)
+        assert appended == ["segment-0-3.npz"]
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert not (tmp_path / "run" / "run.h5.part").exists()
+        with ThreadPoolExecutor() as pool:  # only the main thread may change signal handlers
+            assert contents(pool.submit(finish, folder).result()) == reference
 
 
 # ------------------------------------------------------------------------- segmentation

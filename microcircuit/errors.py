@@ -1,0 +1,51 @@
+"""Expected errors on the command line: told in words, with an exit status and no traceback."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
+
+EXIT_CODES: dict[str, int | None] = {
+    "microcircuit.config.ConfigError": BAD_INPUT,
+    "microcircuit.parameters.ParameterError": BAD_INPUT,
+    "microcircuit.circuit.CircuitError": BAD_INPUT,
+    "microcircuit.results.ResultsError": BAD_INPUT,
+    "microcircuit.recovery.FolderInUseError": BAD_INPUT,
+    "microcircuit.segments.StorageError": FAILED,
+    "microcircuit.device.ProgramError": FAILED,
+    "microcircuit.simulation.DivergenceError": FAILED,
+    "builtins.BrokenPipeError": None,  # typer's business
+    "builtins.OSError": FAILED,
+}
+"""Errors that say all a user needs to know, by name: most of their modules take long to import."""
+
+
+class Commands(TyperGroup):
+    """The commands, with expected errors told in words."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("Interrupted.", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            code = _exit_code(error)
+            if code is None:
+                raise
+            _complain(str(error))
+            raise typer.Exit(code) from None
+
+
+def _exit_code(error: Exception) -> int | None:
+    """Return the exit status for an expected error, None for any other."""
+    names = (f"{cls.__module__}.{cls.__qualname__}" for cls in type(error).__mro__)
+    return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
+
+
+def _complain(message: str) -> None:
+    typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+    typer.echo(message.replace("\n", "\n       "), err=True)

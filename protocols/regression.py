@@ -1,0 +1,150 @@
+"""Learning a nonlinear function (Sacramento et al. 2018, Fig 2).
+
+A teacher network with fixed random weights, 30-20-10, defines the targets; the circuit, 30-50-10,
+starts from random weights and learns from random patterns, with top-down weights fixed and all
+others plastic. Beside it learns a shallow circuit, equal in everything but that its hidden area's
+bottom-up weights stay as they are: what the hidden area gains is the gap between the two.
+
+The teacher: u_trgt = 10 W21 phi(2 W10 r0) with weights and inputs r0 uniform in (-1, 1), target
+rate phi(u_trgt). The test error is the mean squared error of the output rates on unseen patterns,
+without noise, teacher or learning. The paper shows 10^7 patterns (``presentations=10_000_000``).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Annotated, ClassVar
+
+import numpy as np
+from brian2 import Quantity, ms
+from pydantic import PositiveInt
+
+from microcircuit import seeding
+from microcircuit.experiment import Experiment, Probe, evenly
+from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
+from microcircuit.parameters import POSITIVE, In, parameters
+from microcircuit.protocols.sacramento import (
+    SETTLED,
+    always,
+    error_records,
+    mean_square,
+    never,
+    silent_noise,
+    teaching_schedule,
+)
+from microcircuit.protocols.stimuli import uniform_patterns
+from microcircuit.replicates import stack
+from microcircuit.results import Metric, Results
+
+MODEL = Sacramento2018(
+    areas=(30, 50, 10),
+    sigma=0.3 * ms**-0.5,
+    eta_bottom_up=(1.1875e-3 / ms, 5e-4 / ms),
+    eta_to_interneuron=(1.1875e-3 / ms,),
+    eta_from_interneuron=(5.9375e-3 / ms,),
+)
+"""Fig 2: random start, top-down fixed, all else plastic. Learning rates from re-implementations."""
+
+DEEP, SHALLOW = 0, 1
+"""The replicates: the circuit, and the one whose hidden area does not learn."""
+
+
+@parameters
+class Regression:
+    """Random patterns with the targets of a random network.
+
+    Parameters
+    ----------
+    presentations : int
+        Patterns to learn from; 10^7 in the paper.
+    duration : Quantity
+        How long each is shown.
+    teacher_hidden : int
+        Hidden neurons of the teacher network.
+    tests : int
+        How often the test error is measured, beside the start.
+    test_patterns : int
+        Unseen patterns in each test.
+    """
+
+    name: ClassVar[str] = "regression"
+
+    presentations: PositiveInt = 20_000
+    duration: Annotated[Quantity, In("ms"), POSITIVE] = 100 * ms
+    teacher_hidden: PositiveInt = 20
+    tests: PositiveInt = 20
+    test_patterns: PositiveInt = 100
+
+    def experiment(self, model: Sacramento2018, seed: int) -> Experiment:
+        """Return the experiment."""
+        weights = draw_weights(model, seed)
+        frozen = replace(model, eta_bottom_up=_without_hidden(model))
+        circuit = stack([build_circuit(m, weights) for m in (model, frozen)])
+        target = teacher_network(model, self.teacher_hidden, seed)
+
+        def stimuli(name: str) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
+            patterns = uniform_patterns(seed, name, model.areas[0], -1, 1)
+            return lambda start, stop: (patterns(start, stop), target(patterns(start, stop)))
+
+        test = teaching_schedule(
+            model,
+            presentations=self.test_patterns,
+            duration=self.duration,
+            stimuli=stimuli("test"),
+            taught=never,
+        )
+        positions = evenly(self.presentations, self.tests)
+        return Experiment(
+            circuit=circuit,
+            schedule=teaching_schedule(
+                model,
+                presentations=self.presentations,
+                duration=self.duration,
+                stimuli=stimuli("training"),
+                taught=always,
+            ),
+            records=(
+                *error_records(model),
+                mean_square("rate - rate_target", "output", "rate_error_squared", last=SETTLED),
+            ),
+            live="output.rate_error_squared",
+            snapshots=positions,
+            probes=(
+                Probe(name="test", schedule=test, at=positions, parameters=silent_noise(model)),
+            ),
+            metrics=_metrics,
+        )
+
+
+def _without_hidden(model: Sacramento2018) -> tuple[Quantity, ...]:
+    """Return bottom-up learning rates that are zero but for the output area."""
+    rates = model.eta_bottom_up
+    return (*(0 / ms for _ in model.hidden), rates[-1])
+
+
+def teacher_network(
+    model: Sacramento2018, hidden: int, seed: int
+) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the function to be learnt, from input rates [P, inputs] to potentials [P, outputs]."""
+    random = seeding.generator(seed, "teacher")
+    first = random.uniform(-1, 1, (hidden, model.areas[0]))
+    second = random.uniform(-1, 1, (model.areas[-1], hidden))
+    return lambda patterns: 10 * transfer(model, 2 * patterns @ first.T) @ second.T
+
+
+def transfer(model: Sacramento2018, v: np.ndarray) -> np.ndarray:
+    """Phi of the model, in numpy."""
+    if model.transfer == "logistic":
+        return 1 / (1 + np.exp(-v))
+    return model.gamma * np.log1p(np.exp(model.beta * (v - model.theta)))
+
+
+def _metrics(results: Results) -> Mapping[str, Metric]:
+    """Return the last test errors of both circuits, and the factor between them."""
+    error = results.probe("test", "output", "rate_error_squared").data.mean(axis=(1, 3))
+    deep, shallow = error[-1, DEEP], error[-1, SHALLOW]
+    return {
+        "test_error.start": Metric(float(error[0, DEEP]), description="before learning"),
+        "test_error.deep": Metric(float(deep), description="all bottom-up weights learn"),
+        "test_error.shallow": Metric(float(shallow), description="only the output's learn"),
+        "test_error.ratio": Metric(float(shallow / deep), description="shallow over deep"),
+    }

@@ -1,0 +1,102 @@
+"""What the protocols of the Sacramento 2018 circuit share: teaching schedules and records."""
+
+from collections.abc import Callable
+
+import numpy as np
+from brian2 import Quantity, ms
+
+from microcircuit.models.sacramento2018 import Sacramento2018
+from microcircuit.records import Mean
+from microcircuit.schedule import Presentations, Schedule, steps
+
+TEACHING_INPUTS = ("input.pattern", "output.v_target", "output.g_teacher")
+"""What a schedule with a teacher sets."""
+
+
+def teaching_schedule(
+    model: Sacramento2018,
+    *,
+    presentations: int,
+    duration: Quantity,
+    stimuli: Callable[[int, int], tuple[np.ndarray, np.ndarray]],
+    taught: Callable[[np.ndarray], np.ndarray],
+) -> Schedule:
+    """Return a schedule of patterns, each with a target and a teacher that may be silent.
+
+    Parameters
+    ----------
+    model : Sacramento2018
+        For dt, and the conductance g_som of the teacher.
+    presentations : int
+        How many.
+    duration : Quantity
+        Of each.
+    stimuli : callable (start, stop) -> (patterns, targets)
+        Input rates [P, inputs] or [P, R, B, inputs] and target potentials of the output likewise.
+    taught : callable
+        From numbers of presentations to bool: is the teacher there?
+    """
+    each = steps(duration, model.dt)
+
+    def draw(start: int, stop: int) -> Presentations:
+        patterns, targets = stimuli(start, stop)
+        return Presentations(
+            steps=np.full(stop - start, each),
+            inputs={
+                "input.pattern": patterns,
+                "output.v_target": targets,
+                "output.g_teacher": float(model.g_somatic) * taught(np.arange(start, stop)),
+            },
+            learning=np.ones(stop - start, dtype=bool),
+        )
+
+    return Schedule(presentations=presentations, longest=each, inputs=TEACHING_INPUTS, draw=draw)
+
+
+def always(numbers: np.ndarray) -> np.ndarray:
+    """Teach in every presentation."""
+    return np.ones(len(numbers), dtype=bool)
+
+
+def never(numbers: np.ndarray) -> np.ndarray:
+    """Teach in none."""
+    return np.zeros(len(numbers), dtype=bool)
+
+
+def mean_square(
+    expression: str, population: str, name: str, last: Quantity | None = None
+) -> Mean:
+    """Record the mean square of an expression over neurons and each presentation."""
+    return Mean(
+        name=name,
+        population=population,
+        expression=f"({expression})**2",
+        last=last,
+        across_neurons=True,
+    )
+
+
+def error_records(model: Sacramento2018) -> tuple[Mean, ...]:
+    """Record the mean squares that say how far the circuit is from the self-predicting state.
+
+    They are ``v_apical_squared`` of each hidden area and ``error_squared`` of its interneurons,
+    the distance of their somata from the neurons that they predict.
+    """
+    return tuple(
+        record
+        for k in model.hidden
+        for record in (
+            mean_square("v_apical", f"hidden_{k}", "v_apical_squared"),
+            mean_square("v_nudge - v_soma", f"interneuron_{k}", "error_squared"),
+        )
+    )
+
+
+def silent_noise(model: Sacramento2018) -> dict[str, float]:
+    """Return the parameters of a probe without noise."""
+    somata = [*model.pyramidal[1:], *(f"interneuron_{k}" for k in model.hidden)]
+    return {f"{population}.sigma": 0.0 for population in somata}
+
+
+SETTLED = 1 * ms
+"""Test records average over this last stretch of a presentation."""

@@ -15,19 +15,38 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral
 from types import MappingProxyType
 
 import numpy as np
-from brian2 import DEFAULT_FUNCTIONS, Equations, Quantity, get_dimensions, ms, second
-from brian2.core.namespace import DEFAULT_CONSTANTS, DEFAULT_UNITS
-from brian2.equations.equations import PARAMETER
-from brian2.units.fundamentalunits import DIMENSIONLESS, have_same_dimensions
-from brian2.utils.stringtools import get_identifiers
+from brian2 import Equations, Quantity, get_dimensions, ms, second
+from brian2.equations.equations import (
+    DIFFERENTIAL_EQUATION,
+    FLOAT,
+    PARAMETER,
+    SUBEXPRESSION,
+    SingleEquation,
+)
+from brian2.units.fundamentalunits import Dimension, have_same_dimensions
 
+from microcircuit.expressions import (
+    CPP_KEYWORDS,
+    LIBRARY,
+    ExpressionError,
+    dimensions_of,
+    unit_name,
+)
 from microcircuit.naming import unknown
 
 RESERVED = frozenset({"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"})
 """Names that Brian2 keeps for itself."""
+
+FLAGS = {
+    DIFFERENTIAL_EQUATION: (),
+    SUBEXPRESSION: ("constant over dt",),
+    PARAMETER: ("constant", "linked"),
+}
+"""What an equation may be marked with, by its kind."""
 
 
 class CircuitError(ValueError):
@@ -45,7 +64,13 @@ def check_name(kind: str, name: str) -> None:
             f"{kind} name {name!r}: must start with a letter and hold only letters, digits and '_'"
         )
     if name in RESERVED:
-        raise CircuitError(f"{kind} name {name!r} is reserved by Brian2 ({', '.join(RESERVED)})")
+        names = ", ".join(sorted(RESERVED))
+        raise CircuitError(f"{kind} name {name!r} is reserved by Brian2 ({names})")
+
+
+def _check_units(where: str, got: Dimension, expected: Dimension) -> None:
+    if got != expected:
+        raise CircuitError(f"{where} has unit {unit_name(got)}, expected {unit_name(expected)}")
 
 
 def _statements(equations: str) -> Iterable[tuple[int, str]]:
@@ -109,8 +134,9 @@ class Population:
     Raises
     ------
     CircuitError
-        Equations that Brian2 can't parse (naming the line), an unknown identifier in them,
-        a parameter that they don't use, or a value for something that does not exist.
+        Equations that Brian2 can't parse (naming the line), an unknown name in them, units that
+        don't fit, a name that generated code can't have, or a value for something that does not
+        exist.
     """
 
     name: str
@@ -124,14 +150,16 @@ class Population:
     def __post_init__(self) -> None:
         """Validate; see `Raises`."""
         check_name("population", self.name)
-        if isinstance(self.size, bool) or int(self.size) != self.size or self.size < 1:
+        whole = isinstance(self.size, Integral) and not isinstance(self.size, bool)
+        if not whole or self.size < 1:
             raise CircuitError(
                 f"population {self.name!r}: size must be a whole number of at least 1, "
                 f"got {self.size!r}"
             )
         for attribute in ("parameters", "initial", "links", "limits"):
             object.__setattr__(self, attribute, _frozen(getattr(self, attribute)))
-        self._check_identifiers()
+        self._check_names()
+        self._check_equations()
         self._check_values()
 
     @cached_property
@@ -153,7 +181,17 @@ class Population:
             if equation.type == PARAMETER and "linked" not in equation.flags
         )
 
-    def dimensions(self, name: str) -> object:
+    @property
+    def stored(self) -> frozenset[str]:
+        """Variables that are kept in an array, one number a neuron; others are computed if used."""
+        return frozenset(
+            name
+            for name, equation in self.parsed.items()
+            if equation.var_type == FLOAT
+            and (equation.type != SUBEXPRESSION or "constant over dt" in equation.flags)
+        )
+
+    def dimensions(self, name: str) -> Dimension:
         """Physical dimensions of a variable or parameter.
 
         Raises
@@ -170,22 +208,62 @@ class Population:
             + unknown("variable", name, [*self.parsed, *self.parameters])
         )
 
-    def _check_identifiers(self) -> None:
-        equations = self.parsed
-        for name in [*equations, *self.parameters]:
-            check_name(f"population {self.name!r}: variable", name)
-        known = {*equations, *self.parameters, *equations.stochastic_variables, "t", "i", "N"}
-        library = {*DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS}
-        for name in sorted(equations.identifiers - known - library):
-            raise CircuitError(
-                f"population {self.name!r}: " + unknown("name", name, known) + ", in its equations"
-            )
+    def expression_dimensions(self, where: str, expression: str) -> Dimension:
+        """Physical dimensions of an expression in variables and parameters.
+
+        Parameters
+        ----------
+        where : str
+            What the expression is, for the error message.
+        expression : str
+            In Brian2's language.
+
+        Raises
+        ------
+        CircuitError
+            It can't be parsed, uses unknown names or random functions, or mixes units.
+        """
+        variables = {name: self.dimensions(name) for name in (*self.parsed, *self.parameters)}
+        noise = dict.fromkeys(self.parsed.stochastic_variables, (second**-0.5).dim)
+        try:
+            return dimensions_of(expression, {**variables, **noise})
+        except ExpressionError as error:
+            raise CircuitError(f"{where}: {error}") from error
+
+    def _check_names(self) -> None:
+        for name in [*self.parsed, *self.parameters]:
+            where = f"population {self.name!r}: variable"
+            check_name(where, name)
+            if name in LIBRARY | CPP_KEYWORDS:
+                raise CircuitError(
+                    f"{where} name {name!r} is the name of a function or unit, or a word of C++"
+                )
         for name in self.parameters:
-            if name in equations:
+            if name in self.parsed:
                 raise CircuitError(
                     f"population {self.name!r}: {name!r} is declared in the equations and given "
                     "as a parameter as well"
                 )
+
+    def _check_equations(self) -> None:
+        where = f"population {self.name!r}"
+        try:
+            self.parsed.check_flags(FLAGS)
+        except ValueError as error:
+            raise CircuitError(f"{where}: {error}") from error
+        if self.parsed.stochastic_type == "multiplicative":
+            raise CircuitError(f"{where}: noise may only be added, not multiplied with a variable")
+        for name, equation in self.parsed.items():
+            self._check_equation(f"{where}, equation of {name}", name, equation)
+
+    def _check_equation(self, where: str, name: str, equation: SingleEquation) -> None:
+        if equation.type == PARAMETER:
+            if equation.var_type != FLOAT:
+                raise CircuitError(f"{where}: holds a real number, not a {equation.var_type}")
+            return
+        got = self.expression_dimensions(where, equation.expr.code)
+        differential = equation.type == DIFFERENTIAL_EQUATION
+        _check_units(where, got, equation.dim / second.dim if differential else equation.dim)
 
     def _check_values(self) -> None:
         linked = {name for name, eq in self.parsed.items() if "linked" in eq.flags}
@@ -194,13 +272,20 @@ class Population:
                 f"population {self.name!r}: variables marked (linked) are {sorted(linked)}, "
                 f"links are given for {sorted(self.links)}"
             )
-        for kind, names in (("initial", self.initial), ("limits", self.limits)):
+        starting = {*self.states, *self.settable}
+        for kind, names, known in (
+            ("initial", self.initial, starting),
+            ("limits", self.limits, self.stored),
+        ):
             for name in names:
-                if name not in self.parsed:
+                if name not in known:
                     raise CircuitError(
                         f"population {self.name!r}, {kind}: "
-                        + unknown("variable", name, self.parsed)
+                        + unknown("stored variable", name, known)
                     )
+        for name, (low, high) in self.limits.items():
+            if not low < high:
+                raise CircuitError(f"population {self.name!r}: limits of {name} need low < high")
         for name, value in {**self.parameters, **self.initial}.items():
             if not np.all(np.isfinite(np.asarray(value, dtype=float))):
                 raise CircuitError(f"population {self.name!r}: {name} is not finite: {value}")
@@ -377,16 +462,17 @@ class Circuit:
             waiting = {name: sources[name] for name in sources if name not in order}
             ready = [name for name in waiting if not any(name in s for s in waiting.values())]
             if not ready:
-                raise CircuitError(
-                    f"links form a circle among {sorted(waiting)}: link to a variable that is "
-                    "stored at the start of each step, marked (constant over dt)"
-                )
+                raise CircuitError(f"links form a circle among {sorted(waiting)}")
             order |= dict.fromkeys(ready, 1 + max(order.values(), default=0))
         return order
 
     def _check_names(self) -> None:
+        if not self.populations:
+            raise CircuitError("a circuit needs a population")
         names = [part.name for part in (*self.populations, *self.projections)]
         for name in names:
+            if name == "presenter" or name.startswith("record_"):
+                raise CircuitError(f"the name {name!r} is taken by the engine: choose another")
             if names.count(name) > 1:
                 raise CircuitError(f"the name {name!r} is used more than once in the circuit")
 
@@ -400,7 +486,7 @@ class Circuit:
         shape = (self.replicates, self.batch, population.size)
         for name, value in population.initial.items():
             self._check_broadcast(f"population {population.name!r}: initial {name}", value, shape)
-            self._check_units(
+            _check_units(
                 f"population {population.name!r}: initial {name}",
                 get_dimensions(value),
                 population.dimensions(name),
@@ -413,12 +499,17 @@ class Circuit:
                     f"{where}: {source!r} has {linked.size} neurons, {population.name!r} has "
                     f"{population.size}; a link is one to one"
                 )
-            self._check_units(where, linked.dimensions(variable), population.dimensions(name))
+            _check_units(where, linked.dimensions(variable), population.dimensions(name))
 
     def _check_projection(self, projection: Projection) -> None:
         where = f"projection {projection.name!r}"
         pre, post = self.population(projection.pre), self.population(projection.post)
         signal = pre.dimensions(projection.signal)
+        if projection.signal not in pre.stored:
+            raise CircuitError(
+                f"{where}: signal {projection.signal!r} of {pre.name!r} is not stored: declare it "
+                "in the equations, marked (constant over dt) if it is computed"
+            )
         if projection.target not in post.settable:
             raise CircuitError(
                 f"{where}: "
@@ -432,25 +523,28 @@ class Circuit:
                 f"{shapes[0]} or {shapes[1]} with replicates; got {np.shape(projection.weights)}"
             )
         weight = get_dimensions(projection.weights)
-        self._check_units(f"{where}: target", weight * signal, post.dimensions(projection.target))
+        _check_units(
+            f"{where}: weights times signal", weight * signal, post.dimensions(projection.target)
+        )
         if projection.rule is not None:
-            self._check_rule(where, projection.rule, pre, post)
+            self._check_rule(where, projection.rule, pre, post, weight)
 
     def _check_rule(
-        self, where: str, rule: LearningRule, pre: Population, post: Population
+        self, where: str, rule: LearningRule, pre: Population, post: Population, weight: Dimension
     ) -> None:
         if np.shape(rule.learning_rate) not in ((), (self.replicates,)):
             raise CircuitError(
                 f"{where}: learning_rate must be a scalar or have shape ({self.replicates},), "
                 f"got {np.shape(rule.learning_rate)}"
             )
-        for factor, population in ((rule.post_factor, post), (rule.pre_factor, pre)):
-            known = {*population.parsed, *population.parameters}
-            for name in sorted(get_identifiers(factor) - known - set(DEFAULT_FUNCTIONS)):
-                raise CircuitError(
-                    f"{where}: factor '{factor}': "
-                    + unknown(f"variable of {population.name!r}", name, known)
-                )
+        product = post.expression_dimensions(
+            f"{where}: post_factor of {post.name!r}", rule.post_factor
+        ) * pre.expression_dimensions(f"{where}: pre_factor of {pre.name!r}", rule.pre_factor)
+        _check_units(
+            f"{where}: learning_rate",
+            get_dimensions(rule.learning_rate),
+            weight / (product * second.dim),
+        )
 
     @staticmethod
     def _check_broadcast(where: str, value: object, shape: tuple[int, ...]) -> None:
@@ -460,11 +554,3 @@ class Circuit:
             raise CircuitError(
                 f"{where}: shape {np.shape(value)} does not fit [R, B, N] = {shape}"
             ) from None
-
-    @staticmethod
-    def _check_units(where: str, got: object, expected: object) -> None:
-        if not have_same_dimensions(Quantity(1, dim=got), Quantity(1, dim=expected)):
-            names = [
-                "dimensionless" if dim is DIMENSIONLESS else str(dim) for dim in (got, expected)
-            ]
-            raise CircuitError(f"{where}: has unit {names[0]}, expected {names[1]}")

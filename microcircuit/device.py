@@ -24,7 +24,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from microcircuit.cache import cache_folder
-from microcircuit.network import Structure, build, record_width, recorder_name, table_name
+from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations, steps, tables
 from microcircuit.state import State
@@ -89,8 +89,8 @@ class Program(ABC):
         self.structure = structure
 
     @abstractmethod
-    def _execute(self, values: State, outputs: dict[str, np.dtype]) -> State:
-        """Set all values, run until the presenter stops, return flat outputs by key."""
+    def _execute(self, values: State, outputs: dict[str, int]) -> State:
+        """Set all values, run until the presenter stops, return flat outputs of known sizes."""
 
     def run(
         self, state: State, parameters: State, stretch: Presentations, first_step: int
@@ -115,11 +115,11 @@ class Program(ABC):
         """
         onset = first_step + np.concatenate([[0], np.cumsum(stretch.steps)]).astype(np.int64)
         values = {**parameters, **state, **self._presenter(stretch, onset)}
-        outputs = {key: array.dtype for key, array in state.items()}
-        outputs |= dict.fromkeys(("presenter.diverged", "presenter.presentation"), np.dtype("i8"))
+        outputs = {key: array.size for key, array in state.items()}
+        outputs |= dict.fromkeys(("presenter.diverged", "presenter.presentation"), 1)
         for record in self.structure.records:
-            dtype = np.dtype("f4" if isinstance(record, Trace) else "f8")
-            outputs[f"{recorder_name(record)}.table"] = dtype
+            size = rows(record, self.structure) * record_width(record, self.structure)
+            outputs[f"{recorder_name(record)}.table"] = size
         found = self._execute(values, outputs)
         diverged = int(found["presenter.diverged"][0])
         finished = int(found["presenter.presentation"][0]) + 1
@@ -198,7 +198,7 @@ class NumpyProgram(Program):
         with _active("runtime"):
             self._network = build(structure)
 
-    def _execute(self, values: State, outputs: dict[str, np.dtype]) -> State:
+    def _execute(self, values: State, outputs: dict[str, int]) -> State:
         arrays = _arrays(self._network)
         for key, value in values.items():
             arrays[key].get_value()[:] = value.ravel()
@@ -216,39 +216,56 @@ class CppProgram(Program):
         super().__init__(structure)
         self._folder, self._files = _compile(structure, build)
 
-    def _execute(self, values: State, outputs: dict[str, np.dtype]) -> State:
-        with tempfile.TemporaryDirectory(prefix="microcircuit-") as scratch:
-            arguments = []
-            for key, value in values.items():
-                path = Path(scratch, key)
-                path.write_bytes(np.ascontiguousarray(value).tobytes())
-                arguments.append(f"{key}={path}")
-            results = Path(scratch, "results")
-            results.mkdir()
-            done = subprocess.run(
-                ["./main", "--results_dir", f"{results}/", *arguments],
-                cwd=self._folder,
-                capture_output=True,
-                text=True,
-                check=False,
+    def _execute(self, values: State, outputs: dict[str, int]) -> State:
+        try:
+            with tempfile.TemporaryDirectory(prefix="microcircuit-") as scratch:
+                return self._run_binary(values, outputs, Path(scratch))
+        except OSError as error:
+            raise ProgramError(f"could not run the compiled program: {error}") from error
+
+    def _run_binary(self, values: State, outputs: dict[str, int], scratch: Path) -> State:
+        arguments = []
+        for key, value in values.items():
+            path = scratch / key
+            path.write_bytes(np.ascontiguousarray(value, dtype=self._files[key].dtype).tobytes())
+            arguments.append(f"{key}={path}")
+        results = scratch / "results"
+        results.mkdir()
+        done = subprocess.run(
+            ["./main", "--results_dir", f"{results}/", *arguments],
+            cwd=self._folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Brian2's programs report a bad array on stderr and go on with the old values.
+        if done.returncode or done.stderr:
+            raise ProgramError(
+                f"the compiled program failed (exit status {done.returncode}): "
+                f"{(done.stderr or done.stdout).strip()[-2000:]}"
             )
-            # Brian2's programs report a bad array on stderr and go on with the old values.
-            if done.returncode or done.stderr:
+        found = {}
+        for key, size in outputs.items():
+            file = self._files[key]
+            found[key] = np.fromfile(results / file.name, dtype=file.dtype)
+            # They do not notice a full disk either.
+            if found[key].size != size:
                 raise ProgramError(
-                    f"the compiled program failed (exit status {done.returncode}): "
-                    f"{(done.stderr or done.stdout).strip()[-2000:]}"
+                    f"the compiled program wrote {found[key].size} of {size} values of {key}: is "
+                    f"the disk of {scratch.parent} full?"
                 )
-            return {key: _read(results / self._files[key], outputs[key]) for key in outputs}
+        return found
 
 
-def _read(path: Path, dtype: np.dtype) -> np.ndarray:
-    try:
-        return np.fromfile(path, dtype=dtype)
-    except FileNotFoundError:
-        raise ProgramError(f"the compiled program did not write {path.name}: disk full?") from None
+@dataclass(frozen=True)
+class _File:
+    """Where and as what a program writes an array."""
+
+    name: str
+    dtype: np.dtype
 
 
-def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, str]]:
+def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, _File]]:
     """Return the folder that holds the binary, and the file in which it writes each array."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
@@ -266,7 +283,7 @@ def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, str]]:
         shutil.rmtree(project, ignore_errors=True)
 
 
-def _generate(structure: Structure, build: Build, project: Path) -> dict[str, str]:
+def _generate(structure: Structure, build: Build, project: Path) -> dict[str, _File]:
     """Write the C++ source of a circuit; return the result file of each array."""
     with _active("cpp_standalone") as device:
         assert isinstance(device, CPPStandaloneDevice)
@@ -282,7 +299,10 @@ def _generate(structure: Structure, build: Build, project: Path) -> dict[str, st
         )
         network.run(FOREVER * dt, namespace={})
         device.build(directory=str(project), compile=False, run=False)
-        files = {key: device.get_array_filename(variable) for key, variable in arrays.items()}
+        files = {
+            key: _File(device.get_array_filename(variable), np.dtype(variable.dtype))
+            for key, variable in arrays.items()
+        }
         device.reinit()
     # Brian2 numbers the names of objects that are still alive, and names are part of the hash.
     del network, arrays, first

@@ -1,11 +1,12 @@
 """From a circuit to Brian2 objects: one network that reads all its numbers at run time.
 
 Nothing numeric is baked in but sizes and dt: parameters, weights, stimuli, seeds and starting
-values are arrays that a program sets before each chunk (`microcircuit.program`).
+values are arrays that a program sets before each chunk (`microcircuit.device`).
 
 One step, in Brian2's schedule, computes everything from the values at its start::
 
-    before_start  stimuli set at a presentation's onset; rates (constant over dt)
+    before_start  stimuli set at a presentation's onset; then rates (constant over dt), those that
+                  others read through links first
     groups  -3    drive: the first projection onto a compartment sets it
             -2    drive: further projections add
             -1    post and pre factors of the learning rules
@@ -21,11 +22,11 @@ from typing import Protocol
 import numpy as np
 from brian2 import Clock, Network, NeuronGroup, linked_var
 from brian2.core.base import BrianObject
-from brian2.core.variables import ArrayVariable, Variables
+from brian2.core.variables import Variables
 from brian2.groups.group import Group
 
 from microcircuit import noise
-from microcircuit.circuit import Circuit, LearningRule, Population, Projection
+from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import LEARN_ORDER, DenseProjection
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Trace
@@ -289,6 +290,9 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
         name=population.name,
         namespace=dict(noise.NAMESPACE),
     )
+    if group.subexpression_updater is not None:
+        # A rate may be computed from a linked one: sources first, other than for state updates.
+        group.subexpression_updater.order = len(circuit.populations) + 1 - order
     # With replicates every neuron has its own copy of a parameter: looking it up by replicate
     # would keep the compiler from vectorising the equations.
     single = circuit.replicates == 1
@@ -311,11 +315,10 @@ def _dense(
     accumulate: bool,
 ) -> DenseProjection:
     rule = projection.rule
-    pre, post = groups[projection.pre], groups[projection.post]
-    factors = factor_variables(projection.name, rule, pre, post) if rule else {}
+    factors = factor_variables(projection, circuit, groups)
     return DenseProjection(
-        pre,
-        post,
+        groups[projection.pre],
+        groups[projection.post],
         signal=projection.signal,
         target=projection.target,
         accumulate=accumulate,
@@ -331,25 +334,31 @@ def _dense(
 
 
 def factor_variables(
-    projection: str, rule: LearningRule, pre: NeuronGroup, post: NeuronGroup
+    projection: Projection, circuit: Circuit, groups: Mapping[str, NeuronGroup]
 ) -> dict[str, str]:
     """Return the array variables that hold a rule's factors, making those that are expressions.
 
-    A factor that is a stored variable is read in place; an expression is evaluated once per neuron
-    and step, never once per synapse.
+    A factor that is a stored variable is read in place; an expression, or a parameter, which is
+    one number for many neurons, is evaluated once per neuron and step, never once per synapse.
     """
+    rule = projection.rule
+    if rule is None:
+        return {}
     found = {}
-    for role, group in (("post_factor", post), ("pre_factor", pre)):
-        expression = getattr(rule, role)
-        if isinstance(group.variables.get(expression), ArrayVariable):
+    for role, expression, population in (
+        ("post_factor", rule.post_factor, circuit.population(projection.post)),
+        ("pre_factor", rule.pre_factor, circuit.population(projection.pre)),
+    ):
+        if expression in population.stored:
             found[role] = expression
             continue
-        name = f"{projection}_{role}"
-        group.variables.add_array(name, size=len(group))
+        found[role] = name = f"{projection.name}_{role}"
+        group = groups[population.name]
+        dimensions = population.expression_dimensions(role, expression)
+        group.variables.add_array(name, size=len(group), dimensions=dimensions)
         group.run_regularly(
             f"{name} = {expression}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
         )
-        found[role] = name
     return found
 
 

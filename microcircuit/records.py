@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass
 
-from brian2 import Quantity, second
-from brian2.units.fundamentalunits import have_same_dimensions
-from brian2.core.namespace import DEFAULT_UNITS
-from brian2.core.variables import Variable
-from brian2.parsing.expressions import parse_expression_dimensions
-from brian2.units.fundamentalunits import DIMENSIONLESS, DimensionMismatchError, get_unit
-from brian2.utils.stringtools import get_identifiers
+from brian2 import Quantity
 
 from microcircuit.circuit import Circuit, CircuitError, check_name
-from microcircuit.naming import unknown
+from microcircuit.expressions import unit_name
+from microcircuit.schedule import steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,27 +69,21 @@ def check_records(records: tuple[Record, ...], circuit: Circuit) -> None:
     Raises
     ------
     CircuitError
-        An unknown population or variable, a name used twice, an interval that is no time.
+        An unknown population or variable, a name used twice, an interval that is not a whole
+        number of steps.
     """
     seen = set()
     for record in records:
         check_name("record", record.name)
-        if (record.population, record.name) in seen:
-            raise CircuitError(f"record {record.population}.{record.name} is asked for twice")
-        seen.add((record.population, record.name))
-        population = circuit.population(record.population)
-        known = {*population.parsed, *population.parameters}
-        for name in sorted(get_identifiers(record.expression) - known):
-            raise CircuitError(
-                f"record {record.name!r} of {record.population!r}: "
-                + unknown("variable", name, known)
-            )
-        time = record.interval if isinstance(record, Trace) else record.last
-        if time is not None and not (
-            have_same_dimensions(time, second) and time > 0 * second
-        ):
-            raise CircuitError(f"record {record.name!r}: needs a time above zero, got {time}")
+        # Not a pair: names with '_' could give two recorders of the same name.
+        key = f"{record.population}_{record.name}"
+        if key in seen:
+            raise CircuitError(f"record {record.population}.{record.name}: its name is taken")
+        seen.add(key)
         record_units(record, circuit)
+        time = record.interval if isinstance(record, Trace) else record.last
+        if time is not None:
+            steps(time, circuit.dt)
 
 
 def record_units(record: Record, circuit: Circuit) -> str:
@@ -105,11 +94,6 @@ def record_units(record: Record, circuit: Circuit) -> str:
     CircuitError
         The expression adds what has different units, or can't be parsed.
     """
+    where = f"record {record.name!r} of {record.population!r}"
     population = circuit.population(record.population)
-    names = get_identifiers(record.expression) - set(DEFAULT_UNITS)
-    variables = {name: Variable(name, population.dimensions(name)) for name in names}
-    try:
-        dimensions = parse_expression_dimensions(record.expression, variables)
-    except (DimensionMismatchError, SyntaxError) as error:
-        raise CircuitError(f"record {record.name!r} of {record.population!r}: {error}") from error
-    return "1" if dimensions is DIMENSIONLESS else str(get_unit(dimensions))
+    return unit_name(population.expression_dimensions(where, record.expression))

@@ -93,17 +93,16 @@ def _synapses(
 ) -> Synapses:
     _refuse(projection, circuit, accumulate=accumulate)
     rule = projection.rule
-    pre, post = groups[projection.pre], groups[projection.post]
-    factors = factor_variables(projection.name, rule, pre, post) if rule else {}
+    factors = factor_variables(projection, circuit, groups)
     rule_equations = FIXED if rule is None else PLASTIC if rule.tau is None else FILTERED
     synapses = Synapses(
-        pre,
-        post,
+        groups[projection.pre],
+        groups[projection.post],
         (DRIVE + rule_equations).format(
             target=projection.target, signal=projection.signal, **factors
         ),
         method="euler",
-        clock=post.clock,
+        clock=groups[projection.post].clock,
         order=LEARN_ORDER,
         name=projection.name,
         namespace={},

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from microcircuit.doctor import Check
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LONGEST_SHOWN = 8  # numbers of an array
 MEBIBYTE = 2**20
+type Cell = str | tuple[str, str]
 STYLES = {"ok": "green", "warning": "yellow", "problem": "bold red", "absent": "dim"}
 
 
@@ -24,7 +25,7 @@ def print_line(text: str) -> None:
     Console().print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print a table, or nothing without rows.
 
     Parameters
@@ -33,14 +34,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         Above the table.
     columns : sequence of str
         The heads.
-    rows : iterable of sequences of str
-        Plain text.
+    rows : iterable of sequences of str or (str, str)
+        Plain text, or text with its style.
     """
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(Text.assemble(cell) for cell in row))
     if table.row_count:
         Console().print(table)
 
@@ -134,9 +135,9 @@ def print_run(results: "Results", defaults: Mapping[str, Any] | None) -> None:
     print_line(f"{heading(results.config)}: {results.status}, {results.message}")
     print_line(f"{results.path}, {duration(wall)}, at most {memory / MEBIBYTE:.0f} MiB of memory")
     print_changes(results.config, defaults)
-    print_provenance(results.provenance)
     print_metrics(results)
     print_records(results)
+    print_provenance(results.provenance)
 
 
 def print_records(results: "Results") -> None:
@@ -176,14 +177,11 @@ def print_figures(drawn: Iterable[tuple[Sequence[Path], str]]) -> None:
 
 def print_checks(checks: Iterable["Check"]) -> None:
     """Print what was found out about the machine."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "what", "found", "remedy"):
-        table.add_column(column, overflow="fold")
-    for check in checks:
-        style = STYLES[check.status]
-        status = f"[{style}]{check.status}[/{style}]"
-        table.add_row(status, *map(escape, (check.name, check.found, check.remedy)))
-    Console().print(table)
+    rows = [
+        (check.name, (check.status, STYLES[check.status]), check.found, check.remedy)
+        for check in checks
+    ]
+    print_table("This machine", ("what", "", "found", "remedy"), rows)
 
 
 def heading(config: Mapping[str, Any]) -> str:
@@ -209,9 +207,7 @@ def _value(metric: "Metric") -> str:
 
 
 def _described(record: "Record") -> tuple[str, str, str]:
-    sizes = zip(record.dimensions, record.shape, strict=True)
-    shape = ", ".join(f"{name} {size}" if name else str(size) for name, size in sizes)
-    return shape, "" if record.units == "1" else record.units, record.description
+    return _shape(record.shape), "" if record.units == "1" else record.units, record.description
 
 
 def _shape(shape: Sequence[int]) -> str:

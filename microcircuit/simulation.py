@@ -20,7 +20,7 @@ from microcircuit import provenance
 from microcircuit.circuit import CircuitError
 from microcircuit.config import Config, to_dict
 from microcircuit.device import COMPILER_FLAGS, DEVICES, Chunk, Program, compiler
-from microcircuit.experiment import Experiment, Probe, ProtocolParameters
+from microcircuit.experiment import Experiment, Probe, ProtocolParameters, no_metrics
 from microcircuit.network import Structure, record_width, rows
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.progress import Progress, progress_bar
@@ -219,7 +219,8 @@ class _Run:
                 "wall_seconds": time.perf_counter() - self.started,
                 "peak_memory_bytes": provenance.peak_memory_bytes(),
             },
-            metrics=self.experiment.metrics,
+            # A protocol's metrics count on a whole run.
+            metrics=no_metrics if self.divergence else self.experiment.metrics,
         )
 
     def _stop(self, pace: int) -> int:

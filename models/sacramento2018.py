@@ -305,6 +305,36 @@ def draw_weights(model: Sacramento2018, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
+def transfer(model: Sacramento2018, v: np.ndarray) -> np.ndarray:
+    """Return phi(v), in numpy."""
+    if model.transfer == "logistic":
+        return 1 / (1 + np.exp(-v))
+    return model.gamma * np.logaddexp(0, model.beta * (v - model.theta))
+
+
+def feedforward(
+    model: Sacramento2018, weights: Mapping[str, np.ndarray], patterns: np.ndarray
+) -> list[np.ndarray]:
+    """Return the somatic potentials of areas 1..N in the self-predicting state, with no teacher.
+
+    There v_A = 0, so each area follows its basal dendrites: u_k = vhat_B,k.
+
+    Parameters
+    ----------
+    model : Sacramento2018
+        Parameters.
+    weights : mapping of str to array [post, pre]
+        At least the bottom-up ones.
+    patterns : array [P, inputs]
+        Input rates.
+    """
+    potentials, rates = [], patterns
+    for k in range(1, len(model.areas)):
+        potentials.append(model.attenuation(k) * rates @ weights[f"bottom_up_{k}"].T)
+        rates = transfer(model, potentials[-1])
+    return potentials
+
+
 def build_circuit(model: Sacramento2018, weights: Mapping[str, np.ndarray]) -> Circuit:
     """Build the circuit.
 

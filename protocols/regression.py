@@ -20,7 +20,12 @@ from pydantic import PositiveInt
 
 from microcircuit import seeding
 from microcircuit.experiment import Experiment, Probe, evenly
-from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
+from microcircuit.models.sacramento2018 import (
+    Sacramento2018,
+    build_circuit,
+    draw_weights,
+    transfer,
+)
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.sacramento import (
     SETTLED,
@@ -129,13 +134,6 @@ def teacher_network(
     first = random.uniform(-1, 1, (hidden, model.areas[0]))
     second = random.uniform(-1, 1, (model.areas[-1], hidden))
     return lambda patterns: 10 * transfer(model, 2 * patterns @ first.T) @ second.T
-
-
-def transfer(model: Sacramento2018, v: np.ndarray) -> np.ndarray:
-    """Phi of the model, in numpy."""
-    if model.transfer == "logistic":
-        return 1 / (1 + np.exp(-v))
-    return model.gamma * np.log1p(np.exp(model.beta * (v - model.theta)))
 
 
 def _metrics(results: Results) -> Mapping[str, Metric]:

@@ -20,6 +20,7 @@ def teaching_schedule(
     duration: Quantity,
     stimuli: Callable[[int, int], tuple[np.ndarray, np.ndarray]],
     taught: Callable[[np.ndarray], np.ndarray],
+    g_teacher: np.ndarray | None = None,
 ) -> Schedule:
     """Return a schedule of patterns, each with a target and a teacher that may be silent.
 
@@ -35,8 +36,11 @@ def teaching_schedule(
         Input rates [P, inputs] or [P, R, B, inputs] and target potentials of the output likewise.
     taught : callable
         From numbers of presentations to bool: is the teacher there?
+    g_teacher : array [R], optional
+        The teacher's conductance in SI units, where replicates differ; else the model's g_som.
     """
     each = steps(duration, model.dt)
+    conductance = float(model.g_somatic) if g_teacher is None else g_teacher
 
     def draw(start: int, stop: int) -> Presentations:
         patterns, targets = stimuli(start, stop)
@@ -45,7 +49,9 @@ def teaching_schedule(
             inputs={
                 "input.pattern": patterns,
                 "output.v_target": targets,
-                "output.g_teacher": float(model.g_somatic) * taught(np.arange(start, stop)),
+                "output.g_teacher": np.multiply.outer(
+                    taught(np.arange(start, stop)).astype(float), conductance
+                ),
             },
             learning=np.ones(stop - start, dtype=bool),
         )

@@ -1,0 +1,93 @@
+"""The example scripts and the README's Python, in shortened form and without a compiler."""
+
+import dataclasses
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from microcircuit import simulation
+from microcircuit.cli import app
+from microcircuit.progress import no_progress
+from microcircuit.protocols import PROTOCOLS
+from microcircuit.results import open_results
+from microcircuit.simulation import DeviceSettings
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+SHORT = {
+    "presentations": 2,
+    "duration": "2 ms",
+    "before": 1,
+    "after": 1,
+    "tests": 1,
+    "test_patterns": 1,
+    "networks": 1,
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Work in an empty folder, where whatever is simulated is short and needs no compiler."""
+    simulate = simulation.simulate
+
+    def shortened(protocol, model, **options):
+        fields = {field.name for field in dataclasses.fields(protocol)}
+        short = {key: value for key, value in SHORT.items() if key in fields}
+        return simulate(
+            dataclasses.replace(protocol, **short),
+            model,
+            device=DeviceSettings(name="numpy"),
+            progress=no_progress,
+            **options,
+        )
+
+    monkeypatch.setattr(simulation, "simulate", shortened)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_example(example, folder, capsys):
+    runpy.run_path(str(example))
+    result = open_results(folder / "runs" / example.stem.replace("_", "-"))
+    assert (result.status, result.config["protocol"]["name"].replace("-", "_")) == (
+        "complete",
+        example.stem,
+    )
+    assert list(result.path.parent.glob("*.png"))
+    assert capsys.readouterr().out
+
+
+def test_every_protocol_has_an_example():
+    assert {path.stem for path in EXAMPLES} == {name.replace("-", "_") for name in PROTOCOLS}
+
+
+def test_configuration_file(folder):
+    file = ROOT / "examples/self_prediction.toml"
+    short = ["--set", "protocol.presentations=1", "--set", "protocol.duration=1 ms"]
+    arguments = ["run", "--config", str(file), "-o", "run", "--device", "numpy", *short]
+    finished = CliRunner().invoke(app, arguments)
+    assert finished.exit_code == 0, finished.output
+    with open_results("run") as results:
+        assert results.config["model"]["areas"] == [30, 40, 10]
+        assert results.config["model"]["tau_weights"] is None
+
+
+def test_python_of_the_readme(folder):
+    names = {"__name__": "readme"}
+    for code in PYTHON:
+        exec(compile(code, "README.md", "exec"), names)
+    experiment = names["HardSigmoid"]().experiment(names["MODEL"], 0)
+    equations = experiment.circuit.population("hidden_1").equations
+    assert "clip(0.5 + v_soma/4, 0, 1)" in equations
+    assert "clip(0.5 + v_predicted/4, 0, 1)" in equations
+
+
+def test_configuration_file_of_the_readme():
+    (text,) = re.findall(r"```toml\n(.*?)```", README, re.DOTALL)
+    assert text == (ROOT / "examples/self_prediction.toml").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from microcircuit import config as configuration
 from microcircuit import reporting
 from microcircuit.citations import bibtex
 from microcircuit.config import Config, ConfigError, RawConfig
-from microcircuit.errors import FAILED, INTERRUPTED, Commands
+from microcircuit.errors import FAILED, Commands
 from microcircuit.naming import unknown
 from microcircuit.protocols import PROTOCOLS
 
@@ -100,12 +100,13 @@ def run(
     ] = None,
 ) -> None:
     """Run a protocol into a folder, and draw its figures there."""
+    options = _given(file=config, overrides=overrides, seed=seed, device=device)
     if resume is None:
-        plan = _plan(protocol, config, overrides, seed, device)
+        plan = _resolved(configuration.load(protocol, **options))
         folder = output or Path("runs", f"{plan.protocol}-{plan.seed}")
+    elif options or output:
+        raise ConfigError("--resume goes on as the run was begun: it takes no other options")
     else:
-        if any(given is not None for given in (config, overrides or None, seed, device, output)):
-            raise ConfigError("--resume goes on as the run was begun: it takes no other options")
         plan, folder = _stored_plan(resume, protocol), resume
     presentations = _experiment(plan).schedule.presentations
     what = reporting.heading(configuration.to_dict(plan))
@@ -136,12 +137,12 @@ def show(
     device: Device = None,
 ) -> None:
     """Show what was run and how it went, or what would be run and how long it would take."""
-    changed = any(given is not None for given in (config, overrides or None, seed, device))
+    options = _given(file=config, overrides=overrides, seed=seed, device=device)
     if what is None or what in PROTOCOLS:
-        _show_plan(_plan(what, config, overrides, seed, device))
+        _show_plan(_resolved(configuration.load(what, **options)))
     elif not Path(what).exists():
         raise ConfigError(f"there is no folder {what!r}; {unknown('protocol', what, PROTOCOLS)}")
-    elif changed:
+    elif options:
         raise ConfigError(f"{what} is a run: no option can change it")
     else:
         _show_run(Path(what))
@@ -184,18 +185,8 @@ def cite(
     typer.echo(bibtex([import_module(module).CITATION for module in modules]))
 
 
-def _plan(
-    protocol: str | None,
-    config: Path | None,
-    overrides: list[str] | None,
-    seed: int | None,
-    device: str | None,
-) -> Config:
-    """Read and validate what the user wants to run."""
-    raw = configuration.load(
-        protocol, file=config, overrides=overrides or (), seed=seed, device=device
-    )
-    return _resolved(raw)
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, [])}
 
 
 def _stored_plan(folder: Path, protocol: str | None) -> Config:
@@ -239,6 +230,7 @@ def _simulated(plan: Config, folder: Path, *, resume: bool) -> "Results":
     """Run, or go on with a run; there is no harm in asking that of one that is complete."""
     from rich.console import Console
 
+    from microcircuit.device import ProgramError
     from microcircuit.progress import progress_bar
     from microcircuit.results import holds_unfinished_run, open_results, resume_command
     from microcircuit.simulation import DivergenceError, simulate
@@ -263,11 +255,10 @@ def _simulated(plan: Config, folder: Path, *, resume: bool) -> "Results":
             raise DivergenceError(f"the run in {folder} is over: {results.message}") from None
         reporting.print_line(f"{complete}.")
         return results
-    except KeyboardInterrupt:
-        if not holds_unfinished_run(folder):
-            raise
-        typer.echo(f"Interrupted. Resume with: {resume_command(folder)}", err=True)
-        raise typer.Exit(INTERRUPTED) from None
+    except (KeyboardInterrupt, OSError, ProgramError) as stopped:
+        if holds_unfinished_run(folder):
+            stopped.add_note(f"Resume with: {resume_command(folder)}")
+        raise
 
 
 def _draw(results: "Results") -> None:

@@ -7,9 +7,9 @@ no further care.
 """
 
 import contextlib
-import gc
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 from brian2 import Network, get_device, prefs, set_device
+from brian2.core.names import Nameable
 from brian2.core.variables import ArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
@@ -44,6 +45,8 @@ FOREVER = 2**39
 """In time steps. Programs run until the presenter ends them; this is only longer than any run,
 and short enough that Brian2 finds nothing to warn of."""
 
+
+HELP = "`microcircuit doctor` checks the compiler."
 
 type Build = Callable[[Structure], Network]
 
@@ -170,13 +173,16 @@ def _active(name: str) -> Iterator[object]:
     """Make a Brian2 device active with the preferences of this engine; leave all as it was."""
     previous = get_device()
     saved = prefs.codegen.target, prefs.codegen.cpp.extra_compile_args_gcc
+    stopping = prefs.core.stop_on_keyboard_interrupt
     prefs.codegen.target = "numpy"
     prefs.codegen.cpp.extra_compile_args_gcc = list(COMPILER_FLAGS)
+    prefs.core.stop_on_keyboard_interrupt = False  # Ctrl-C would end a chunk early, unnoticed
     set_device(name, **({"build_on_run": False} if name != "runtime" else {}))
     try:
         yield get_device()
     finally:
         prefs.codegen.target, prefs.codegen.cpp.extra_compile_args_gcc = saved
+        prefs.core.stop_on_keyboard_interrupt = stopping
         previous.activate()
 
 
@@ -285,7 +291,7 @@ def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, _File]
 
 def _generate(structure: Structure, build: Build, project: Path) -> dict[str, _File]:
     """Write the C++ source of a circuit; return the result file of each array."""
-    with _active("cpp_standalone") as device:
+    with _active("cpp_standalone") as device, _fresh_names():
         assert isinstance(device, CPPStandaloneDevice)
         device.reinit()
         device.activate(build_on_run=False)
@@ -304,10 +310,22 @@ def _generate(structure: Structure, build: Build, project: Path) -> dict[str, _F
             for key, variable in arrays.items()
         }
         device.reinit()
-    # Brian2 numbers the names of objects that are still alive, and names are part of the hash.
-    del network, arrays, first
-    gc.collect()
     return files
+
+
+@contextlib.contextmanager
+def _fresh_names() -> Iterator[None]:
+    """Let Brian2 name objects as in a new process, whatever other programs are alive.
+
+    It numbers a default name that is taken, and names are part of the source and so of its hash.
+    """
+    named = Nameable.__instances__()
+    others = set(named)
+    named.clear()
+    try:
+        yield
+    finally:
+        named.update(reference for reference in others if reference() is not None)
 
 
 def _digest(project: Path) -> str:
@@ -316,11 +334,14 @@ def _digest(project: Path) -> str:
     for path in sorted(p for p in project.rglob("*") if p.is_file()):
         digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes())
     # -march=native: a cache on a network file system serves machines of several kinds.
-    target = subprocess.run(
-        [compiler(), "-march=native", "-Q", "--help=target", "--version"],
-        capture_output=True,
-        check=False,
-    )
+    try:
+        target = subprocess.run(
+            [*shlex.split(compiler()), "-march=native", "-Q", "--help=target", "--version"],
+            capture_output=True,
+            check=False,
+        )
+    except OSError as error:
+        raise ProgramError(f"no C++ compiler: {error}. {HELP}") from error
     digest.update(target.stdout)
     return digest.hexdigest()[:32]
 
@@ -347,8 +368,7 @@ def _make(project: Path) -> None:
     )
     if done.returncode:
         raise ProgramError(
-            f"compiling the circuit failed:\n{done.stderr.strip()[-2000:]}\n"
-            "`microcircuit doctor` checks the compiler."
+            f"compiling the circuit failed:\n{done.stderr.strip()[-2000:]}\n{HELP}"
         )
 
 

@@ -29,14 +29,14 @@ class Commands(TyperGroup):
         """Run a command."""
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            typer.echo("Interrupted.", err=True)
+        except KeyboardInterrupt as interrupt:
+            _complain("Interrupted.", interrupt)
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             code = _exit_code(error)
             if code is None:
                 raise
-            _complain(str(error))
+            _complain(f"Error: {error}", error)
             raise typer.Exit(code) from None
 
 
@@ -46,6 +46,6 @@ def _exit_code(error: Exception) -> int | None:
     return next((EXIT_CODES[name] for name in names if name in EXIT_CODES), None)
 
 
-def _complain(message: str) -> None:
-    typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-    typer.echo(message.replace("\n", "\n       "), err=True)
+def _complain(message: str, error: BaseException) -> None:
+    """Print a message, and the notes that the error was given on its way."""
+    typer.echo("\n".join([message, *getattr(error, "__notes__", ())]), err=True)

@@ -1,8 +1,10 @@
 """The command line, on runs of a few time steps, with figures that only pretend."""
 
 import errno
+import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -197,7 +199,9 @@ def test_program_that_cannot_be_made_is_a_failure(error, message, monkeypatch):
         raise error
 
     monkeypatch.setitem(simulation.DEVICES, "cpp", broken)
-    assert message in call("run", "self-prediction", "-o", "a", exit_code=errors.FAILED)
+    output = call("run", "self-prediction", "-o", "a", exit_code=errors.FAILED)
+    assert message in output
+    assert "Resume with: microcircuit run --resume a" in output
 
 
 def test_every_expected_error_exists():
@@ -230,7 +234,7 @@ def interrupted(monkeypatch):
 
 
 def test_interrupted_run_can_be_resumed(interrupted):
-    assert "Interrupted. Resume with: microcircuit run --resume a" in interrupted
+    assert interrupted.endswith("Interrupted.\nResume with: microcircuit run --resume a\n")
     assert "unfinished, 1 of 2 presentations saved" in call("show", "a")
     assert "microcircuit run --resume a" in call("show", "a")
     output = call("run", "--resume", "a")
@@ -445,3 +449,21 @@ def test_unexpected_error_is_not_blamed_on_brian2():
     assert finished.returncode == 1
     assert finished.stderr.endswith("ZeroDivisionError: division by zero\n")
     assert "Brian" not in finished.stderr
+
+
+def test_interrupt_stops_a_run_within_a_presentation():
+    """Brian2 would end the presentation early, and go on as if it were whole."""
+    hour = ("--set", "protocol.duration=3600 s")
+    code = "from microcircuit.cli import main; main()"
+    arguments = [sys.executable, "-c", code, "run", "self-prediction", *SHORT, *hour, "-o", "a"]
+    running = subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True)
+    try:
+        while running.poll() is None and not Path("a/checkpoint/lock").exists():
+            time.sleep(0.05)
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=20)
+    finally:
+        running.kill()
+    assert running.returncode == errors.INTERRUPTED
+    assert "microcircuit run --resume a" in told

@@ -1,0 +1,187 @@
+"""Replicates and batches compute what single networks compute, one at a time."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from brian2 import ms
+
+from microcircuit.circuit import CircuitError
+from microcircuit.replicates import stack
+from microcircuit.state import initial_state, parameter_values
+
+TOLERANCE = 1e-10
+"""A vectorised exp differs in its last bits with the position of a neuron in the array, and sums
+are cut into other pieces; nothing amplifies that over 2,000 steps (test_reference.py)."""
+
+SILENT = 0 * ms**-0.5
+P = 20
+
+
+@pytest.fixture(scope="session")
+def singles(drill):
+    """Three networks with other weights, conductances and learning rates."""
+    return [
+        drill.circuit(
+            seed=seed,
+            sigma=SILENT,
+            g_apical=g / ms,
+            eta_bottom_up=(eta / ms,),
+            eta_top_down=(eta / ms,),
+        )
+        for seed, g, eta in ((1, 0.8, 0.02), (2, 0.2, 0.01), (3, 1.5, 0.03))
+    ]
+
+
+@pytest.fixture(scope="session")
+def structure_for(drill):
+    """The drill's structure with R replicates of a batch of B; one object each, for the cache."""
+    made = {}
+
+    def structure(circuits, batch):
+        key = len(circuits), batch
+        if key not in made:
+            circuit = stack([replace(circuit, batch=batch) for circuit in circuits])
+            made[key] = replace(drill.structure, circuit=circuit)
+        return made[key]
+
+    return structure
+
+
+def stretch(drill, replicates, batch, *, same_batch=False):
+    """Presentations with other patterns and targets for each replicate and in the batch."""
+    rng = np.random.default_rng(8)
+    shape = P, replicates, 1 if same_batch else batch
+    patterns, targets = rng.uniform(0, 1, (*shape, 6)), rng.uniform(-1, 1, (*shape, 4))
+    if same_batch:
+        patterns, targets = (np.repeat(x, batch, axis=2) for x in (patterns, targets))
+    teacher = rng.uniform(100, 900, (P, replicates))  # a parameter: one value a replicate
+    inputs = {
+        "input.pattern": patterns,
+        "output.v_target": targets,
+        "output.g_teacher": teacher,
+    }
+    return replace(drill.plastic(P, 100), inputs=inputs)
+
+
+def only(presentations, replicate):
+    """What one replicate is shown, for a network of its own."""
+    inputs = {key: value[:, replicate] for key, value in presentations.inputs.items()}
+    inputs = {k: v[:, 0] if v.ndim == 3 else v for k, v in inputs.items()}
+    return replace(presentations, inputs=inputs)
+
+
+def run(program, circuit, presentations, seed=0):
+    parameters = parameter_values(program.structure, circuit, seed)
+    return program.run(initial_state(circuit), parameters, presentations, 0)
+
+
+def split(records, shape):
+    """Rows of records as [row, replicate, batch, neuron]."""
+    return {key: rows.reshape(len(rows), *shape, -1) for key, rows in records.items()}
+
+
+@pytest.mark.parametrize("name", ["cpp", "numpy"])
+def test_replicates_are_networks_of_their_own(
+    drill, compiled, drill_program, singles, structure_for, largest_difference, name
+):
+    structure = structure_for(singles, 1)
+    shown = stretch(drill, 3, 1)
+    together = run(compiled(structure, name), structure.circuit, shown)
+    records = split(together.records, (3, 1))
+    for r, circuit in enumerate(singles):
+        alone = run(drill_program, circuit, only(shown, r))
+        for key, expected in alone.state.items():
+            assert largest_difference(expected[0], together.state[key][r]) < TOLERANCE, key
+        for key, expected in split(alone.records, (1, 1)).items():
+            limit = TOLERANCE if expected.dtype == np.float64 else np.finfo(np.float32).eps
+            assert largest_difference(expected[:, 0], records[key][:, r]) <= limit, key
+    # They did differ: else a mix-up of replicates would go unnoticed.
+    weights = together.state["bottom_up_1.w"]
+    assert np.max(np.abs(weights[0] - weights[1])) > 0.1
+
+
+@pytest.mark.parametrize("name", ["cpp", "numpy"])
+def test_identical_presentations_in_a_batch_are_one(
+    drill, compiled, singles, structure_for, largest_difference, name
+):
+    one, two = structure_for(singles, 1), structure_for(singles, 2)
+    shown = stretch(drill, 3, 2, same_batch=True)
+    inputs = {k: v[:, :, :1] if v.ndim == 4 else v for k, v in shown.inputs.items()}
+    expected = run(compiled(one), one.circuit, replace(shown, inputs=inputs)).state
+    found = run(compiled(two, name), two.circuit, shown).state
+    for key, value in expected.items():
+        if key.endswith((".w", ".filtered")):
+            assert largest_difference(value, found[key]) < TOLERANCE, key
+        else:
+            for b in range(2):
+                assert largest_difference(value[:, 0], found[key][:, b]) < TOLERANCE, key
+
+
+def test_replicates_and_batch_on_cpp_and_numpy(
+    drill, compiled, singles, structure_for, largest_difference
+):
+    """All different, with noise, which every replicate and member of the batch has its own of."""
+    structure, shown = structure_for(singles, 2), stretch(drill, 3, 2)
+    noisy = [replace(drill.circuit(seed=seed), batch=2) for seed in (1, 2, 3)]
+    ours, theirs = (
+        run(compiled(structure, name), stack(noisy), shown, seed=4) for name in ("cpp", "numpy")
+    )
+    for key, expected in theirs.state.items():
+        assert largest_difference(expected, ours.state[key]) < TOLERANCE, key
+    for key, expected in theirs.records.items():
+        limit = TOLERANCE if expected.dtype == np.float64 else np.finfo(np.float32).eps
+        assert largest_difference(expected, ours.records[key]) <= limit, key
+
+
+def test_noise_differs_between_replicates_and_in_the_batch(
+    drill, compiled, singles, structure_for
+):
+    structure = structure_for(singles, 2)
+    same = [replace(drill.circuit(seed=1), batch=2) for _ in range(3)]
+    shown = stretch(drill, 1, 1)
+    inputs = {
+        key: np.broadcast_to(v, (P, 3, 2, v.shape[-1])) if v.ndim == 4 else v[:, 0]
+        for key, v in shown.inputs.items()
+    }
+    end = run(compiled(structure, "numpy"), stack(same), replace(shown, inputs=inputs)).state
+    potentials = end["hidden_1.v_soma"].reshape(6, 8)
+    for first in range(6):
+        for second in range(first):
+            assert np.all(potentials[first] != potentials[second])
+
+
+# ------------------------------------------------------------------------------ stacking
+
+
+def test_stacked_values(drill, singles):
+    circuit = stack(singles)
+    assert circuit.replicates == 3
+    assert circuit.projection("bottom_up_1").weights.shape == (3, 8, 6)
+    hidden = circuit.population("hidden_1").parameters
+    assert (hidden["g_apical"] * ms).tolist() == pytest.approx([0.8, 0.2, 1.5], rel=1e-15)
+    rates = circuit.projection("bottom_up_1").rule.learning_rate
+    assert (rates * ms).tolist() == pytest.approx([0.02, 0.01, 0.03], rel=1e-15)
+
+
+def test_stacked_starts_are_of_each_circuit(drill):
+    circuits = []
+    for start in (1.0, np.arange(4.0)):
+        circuit = drill.circuit()
+        output = replace(circuit.population("output"), initial={"v_soma": start})
+        circuits.append(replace(circuit, populations=(*circuit.populations[:-1], output)))
+    state = initial_state(stack(circuits))["output.v_soma"]
+    assert state.tolist() == [[[1.0] * 4], [[0.0, 1.0, 2.0, 3.0]]]
+
+
+def test_nothing_to_stack():
+    with pytest.raises(CircuitError, match="no circuits"):
+        stack([])
+
+
+def test_other_structures_do_not_stack(drill, singles):
+    other = drill.circuit(eta_top_down=(0 / ms,))  # a projection without a rule
+    with pytest.raises(CircuitError, match="circuit 1 differs in structure from circuit 0"):
+        stack([drill.circuit(), other])
+    with pytest.raises(CircuitError, match="circuit 0 has replicates of its own"):
+        stack([stack(singles)])

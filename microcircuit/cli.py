@@ -33,7 +33,6 @@ MODELS = {
 }
 """The models' modules, and their papers."""
 
-
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
@@ -236,9 +235,7 @@ def _simulated(plan: Config, folder: Path, *, resume: bool) -> "Results":
     from microcircuit.simulation import DivergenceError, simulate
     from microcircuit.storage import RunCompleteError
 
-    status = Console(stderr=True).status(
-        "Preparing the circuit; compiling one for the first time takes a while"
-    )
+    status = Console(stderr=True).status("Preparing the circuit; compiling a new one takes a while")
 
     def progress(done: int, total: int, label: str) -> "AbstractContextManager[Progress]":
         status.stop()
@@ -273,12 +270,10 @@ def _show_run(path: Path) -> None:
     from microcircuit.results import holds_unfinished_run, open_results, resume_command
 
     if holds_unfinished_run(path):
-        unfinished = inspect(path)
-        known = unfinished.config["protocol"]["name"] in PROTOCOLS
-        presentations = (
-            _experiment(_stored_plan(path, None)).schedule.presentations if known else None
-        )
-        reporting.print_unfinished(unfinished, presentations, resume_command(path))
+        begun = inspect(path)
+        known = begun.config["protocol"]["name"] in PROTOCOLS
+        total = _experiment(_stored_plan(path, None)).schedule.presentations if known else None
+        reporting.print_unfinished(begun, total, resume_command(path))
         return
     with open_results(path) as results:
         name = results.config["protocol"]["name"]

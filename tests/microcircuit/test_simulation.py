@@ -124,11 +124,11 @@ def test_killed_run_ends_in_the_same_bits(drill, reference, tmp_path, seed):
     while not finished(run):
         resume = (run / "checkpoint" / "run.json").exists()
         with forked(lambda: go(drill, run, resume=resume)) as process:  # noqa: B023
-            process.join(rng.uniform(0.02, 0.5))
+            process.join(rng.uniform(0.02, 0.35))
             assert process.exitcode in (None, 0)
             kills += process.exitcode is None
         assert kills < 200
-    assert kills
+    assert kills; print('KILLS', kills)
     assert_identical(arrays(run), reference)
 
 
@@ -275,7 +275,7 @@ def test_probe_that_diverges_at_once(drill, tmp_path, monkeypatch):
     monkeypatch.setattr(
         drill.protocol, "experiment", wrapped(drill.protocol.experiment, change)
     )
-    with pytest.raises(DivergenceError, match="'output' diverged in the probe 'quiet'"):
+    with pytest.raises(DivergenceError, match="diverged in the probe 'quiet'"):
         go(drill, tmp_path, presentations=20)
     assert open_results(tmp_path).status == "diverged"
 

@@ -1,0 +1,83 @@
+"""The published behaviour, from whole protocols on C++: what the theory says must come out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from microcircuit.analysis.alignment import alignment
+from microcircuit.progress import no_progress
+from microcircuit.protocols import PROTOCOLS
+from microcircuit.simulation import simulate
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a protocol with its default model, but for the changes given."""
+
+    def simulated(name, **changes):
+        cls, model = PROTOCOLS[name].load()
+        return simulate(
+            replace(cls(), **changes), model, output=tmp_path / name, progress=no_progress
+        )
+
+    return simulated
+
+
+def test_self_prediction_silences_the_apical_dendrite(run):
+    results = run("self-prediction")
+    # The published claim is a fall; the size asked for is tenfold over 1,000 presentations.
+    assert results.metric("hidden_1.v_apical_squared.fall").value > 10
+    assert results.metric("interneuron_1.error_squared.fall").value > 10
+
+
+def test_association_moves_the_output_to_its_target_and_the_apical_error_vanishes(run):
+    results = run("association")
+    before, after = (
+        results.metric(f"output.error_squared.{when}").value for when in ("before", "after")
+    )
+    assert after < before / 100
+    first, last = (
+        results.metric(f"hidden_1.v_apical_squared.{when}").value for when in ("first", "last")
+    )
+    assert last < first / 10
+
+
+def test_bars_are_all_told_apart(run):
+    results = run("bars")
+    accuracy = results.metric("accuracy").value
+    assert accuracy[0] < 0.6
+    assert accuracy[-1] == 1
+
+
+def test_regression_with_a_hidden_area_beats_shallow_learning_twofold(run):
+    results = run("regression", presentations=10_000, tests=2)
+    assert results.metric("test_error.ratio").value > 2
+    # And not because the shallow circuit forgot what it knew.
+    assert results.metric("test_error.shallow").value < results.metric("test_error.start").value
+
+
+PUBLISHED = {
+    0.3: (2.6, 2.7, 2.1),
+    0.1: (0.79, 0.77, 0.60),
+    0.03: (0.23, 0.22, 0.20),
+    0.01: (0.07, 0.07, 0.06),
+}
+"""Mean angle in degrees in areas 1-3, symmetric feedback, measured by an independent program."""
+
+
+def test_updates_align_with_backprop_as_the_mixing_factor_vanishes(run):
+    results = run("alignment")
+    # Far from where the fixed point is still being approached: angles are of relative size 1e-3.
+    assert results.metric("drift").value < 1e-9
+    found = alignment(results)
+    for factor, angles in PUBLISHED.items():
+        # Other networks, patterns and targets than the published ones: 20 % is what was asked for.
+        assert found.mean(factor, symmetric=True) == pytest.approx(angles, rel=0.2)
+        random = found.mean(factor, symmetric=False)
+        # In 300 and more dimensions random directions are 90 +- 3 degrees apart; mean of twenty.
+        assert random[:-1] == pytest.approx([90, 90], abs=5)
+        assert random[-1] == pytest.approx(angles[-1], rel=0.2)
+    # Linear in lambda where lambda is small.
+    ratio = found.mean(0.03, symmetric=True) / found.mean(0.01, symmetric=True)
+    assert np.all(np.abs(ratio - 3) < 0.15)

@@ -1,0 +1,139 @@
+"""What each protocol shows and records; what comes out of it is in tests/physics."""
+
+import importlib
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from brian2 import ms
+
+from microcircuit.experiment import Experiment
+from microcircuit.models.sacramento2018 import draw_weights, feedforward
+from microcircuit.parameters import ParameterError
+from microcircuit.protocols import PROTOCOLS
+from microcircuit.protocols.alignment import FEEDBACKS, Alignment, with_mixing_factor
+from microcircuit.protocols.alignment import MODEL as ALIGNMENT_MODEL
+from microcircuit.protocols.association import MODEL as ASSOCIATION_MODEL
+from microcircuit.protocols.association import Association
+from microcircuit.protocols.bars import MODEL as BARS_MODEL
+from microcircuit.protocols.bars import Bars, bars
+from microcircuit.protocols.regression import DEEP, SHALLOW, Regression, teacher_network
+from microcircuit.protocols.regression import MODEL as REGRESSION_MODEL
+from microcircuit.protocols.sacramento import TEACHING_INPUTS
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_makes_an_experiment_with_its_default_model(name):
+    cls, model = PROTOCOLS[name].load()
+    assert cls.name == name
+    assert isinstance(cls().experiment(model, seed=1), Experiment)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_presentations_can_be_set_and_must_be_positive(name):
+    cls, _ = PROTOCOLS[name].load()
+    assert cls(presentations=7).presentations == 7
+    with pytest.raises(ParameterError, match="presentations = 0"):
+        cls(presentations=0)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_modules_are_documented(name):
+    module = importlib.import_module(f"microcircuit.protocols.{PROTOCOLS[name].module}")
+    assert "Sacramento" in module.__doc__ or name == "bars"
+
+
+def test_association_has_its_teacher_in_the_middle_phase_only():
+    protocol = Association(presentations=4, before=2, after=3)
+    schedule = protocol.experiment(ASSOCIATION_MODEL, seed=1).schedule
+    stretch = schedule.draw(0, schedule.presentations)
+    teacher = stretch.inputs["output.g_teacher"] * float(1 * ms)
+    assert teacher.tolist() == pytest.approx([0, 0, 0.8, 0.8, 0.8, 0.8, 0, 0, 0])
+    assert np.ptp(stretch.inputs["input.pattern"], axis=0).max() == 0
+
+
+def test_regression_shows_the_teacher_networks_targets_to_a_deep_and_a_shallow_circuit():
+    experiment = Regression(presentations=3).experiment(REGRESSION_MODEL, seed=1)
+    stretch = experiment.schedule.draw(0, 3)
+    assert set(stretch.inputs) == set(TEACHING_INPUTS)
+    target = teacher_network(REGRESSION_MODEL, 20, seed=1)
+    patterns = stretch.inputs["input.pattern"]
+    assert np.array_equal(stretch.inputs["output.v_target"], target(patterns))
+    hidden, output = (
+        np.asarray(experiment.circuit.projection(f"bottom_up_{k}").rule.learning_rate)
+        for k in (1, 2)
+    )
+    assert hidden[DEEP] > 0 == hidden[SHALLOW]
+    assert output[DEEP] == output[SHALLOW] > 0
+    for projection in experiment.circuit.projections:
+        assert np.array_equal(projection.weights[DEEP], projection.weights[SHALLOW])
+
+
+def test_regression_tests_on_unseen_patterns_without_noise_or_teacher():
+    experiment = Regression(presentations=200).experiment(REGRESSION_MODEL, seed=1)
+    (probe,) = experiment.probes
+    tests = probe.schedule.draw(0, 100)
+    training = experiment.schedule.draw(0, 200).inputs["input.pattern"]
+    assert not (tests.inputs["input.pattern"][:, None] == training[None]).any()
+    assert not np.any(tests.inputs["output.g_teacher"])
+    assert set(probe.parameters.values()) == {0.0}
+    noisy = {p.name for p in experiment.circuit.populations if "sigma" in p.parameters}
+    assert set(probe.parameters) == {f"{name}.sigma" for name in noisy}
+
+
+def test_bars_are_three_rows_three_columns_and_two_diagonals():
+    images, labels = bars()
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
+    assert len(np.unique(images, axis=0)) == 8
+    assert (images.sum(axis=1) == 3).all()
+    # No linear readout can do it: rows and columns have the same mean image.
+    assert np.allclose(images[:3].mean(axis=0), images[3:6].mean(axis=0))
+
+
+def test_bars_need_nine_inputs_and_three_outputs():
+    with pytest.raises(ValueError, match=r"9 pixels and 3 classes"):
+        Bars().experiment(replace(BARS_MODEL, areas=(9, 30, 4)), seed=1)
+
+
+def test_alignment_compares_the_same_networks_at_every_factor_and_feedback():
+    protocol = Alignment(networks=2, mixing_factors=(0.3, 0.1), presentations=3)
+    experiment = protocol.experiment(ALIGNMENT_MODEL, seed=1)
+    assert experiment.circuit.replicates == len(FEEDBACKS) * 2 * 2
+    first = np.asarray(experiment.circuit.projection("bottom_up_1").weights)
+    assert all(np.array_equal(first[r], first[r % 2]) for r in range(8))
+    assert not np.array_equal(first[0], first[1])
+
+
+def test_alignment_displaces_targets_from_the_output_itself():
+    protocol = Alignment(networks=40, mixing_factors=(0.1,), presentations=5)
+    stretch = protocol.experiment(ALIGNMENT_MODEL, seed=1).schedule.draw(0, 5)
+    patterns, targets = stretch.inputs["input.pattern"], stretch.inputs["output.v_target"]
+    model = with_mixing_factor(ALIGNMENT_MODEL, 0.1)
+    experiment = protocol.experiment(ALIGNMENT_MODEL, seed=1)
+    forward = {
+        f"bottom_up_{k}": np.asarray(experiment.circuit.projection(f"bottom_up_{k}").weights)[0]
+        for k in (1, 2, 3)
+    }
+    displaced = targets[:, 0, 0] - feedforward(model, forward, patterns[:, 0, 0])[-1]
+    # Fifty normal numbers of standard deviation 0.5; their own is within 0.2 with room to spare.
+    assert abs(displaced.std() - 0.5) < 0.2
+
+
+def test_mixing_factor_sets_all_three():
+    factors = with_mixing_factor(ALIGNMENT_MODEL, 0.3).mixing_factors()
+    assert list(factors.values()) == pytest.approx([0.3, 0.3, 0.3], rel=1e-12)
+
+
+def test_alignment_refuses_no_or_impossible_mixing_factors():
+    with pytest.raises(ParameterError, match="empty"):
+        Alignment(mixing_factors=())
+    with pytest.raises(ParameterError, match="mixing_factors"):
+        Alignment(mixing_factors=(1.0,))
+
+
+def test_random_and_symmetric_feedback_share_their_other_weights():
+    one, other = (
+        draw_weights(replace(ALIGNMENT_MODEL, feedback=feedback), 3) for feedback in FEEDBACKS
+    )
+    assert all(np.array_equal(one[f"bottom_up_{k}"], other[f"bottom_up_{k}"]) for k in (1, 2, 3))
+    assert not np.array_equal(one["top_down_1"], other["top_down_1"])

@@ -11,7 +11,7 @@ help: ## list the targets
 demo: .venv/installed ## run the self-prediction experiment into runs/demo, or go on with it, and draw its figure
 	@if [ -e $(DEMO)/run.h5 ]; then \
 	    $(BIN)/microcircuit figure $(DEMO) && $(BIN)/microcircuit show $(DEMO); \
-	elif [ -e $(DEMO)/run.h5.part ]; then \
+	elif [ -e $(DEMO)/checkpoint/run.json ]; then \
 	    $(BIN)/microcircuit run self-prediction --resume $(DEMO); \
 	else \
 	    $(BIN)/microcircuit run self-prediction -o $(DEMO); \

@@ -163,7 +163,8 @@ class _PatientFile(io.FileIO):
 @contextmanager
 def _interrupts_kept(raw: _PatientFile) -> Iterator[None]:
     """Turn Ctrl-C into an error of the file: within a write it would upset HDF5 as much."""
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler or not _in_main_thread():
+    usual = signal.getsignal(signal.SIGINT)  # Python's, or the one that Brian2 puts in its place
+    if not callable(usual) or not _in_main_thread():
         yield
         return
 
@@ -174,7 +175,7 @@ def _interrupts_kept(raw: _PatientFile) -> Iterator[None]:
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, usual)
 
 
 def _in_main_thread() -> bool:

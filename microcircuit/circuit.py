@@ -10,285 +10,16 @@ weights, parameters and noise) and `batch` (B presentations in parallel, which s
 Neuron arrays are ``[R, B, N]``, weights ``[R, post, pre]``, parameters scalars or ``[R]``.
 """
 
-import keyword
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
-from numbers import Integral
-from types import MappingProxyType
 
 import numpy as np
-from brian2 import Equations, Quantity, get_dimensions, ms, second
-from brian2.equations.equations import (
-    DIFFERENTIAL_EQUATION,
-    FLOAT,
-    PARAMETER,
-    SUBEXPRESSION,
-    SingleEquation,
-)
+from brian2 import Quantity, get_dimensions, ms, second
 from brian2.units.fundamentalunits import Dimension, have_same_dimensions
 
-from microcircuit.expressions import (
-    CPP_KEYWORDS,
-    LIBRARY,
-    ExpressionError,
-    dimensions_of,
-    unit_name,
-)
 from microcircuit.naming import unknown
+from microcircuit.population import CircuitError, Population, Value, check_name, check_units
 
-RESERVED = frozenset({"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"})
-"""Names that Brian2 keeps for itself."""
-
-FLAGS = {
-    DIFFERENTIAL_EQUATION: (),
-    SUBEXPRESSION: ("constant over dt",),
-    PARAMETER: ("constant", "linked"),
-}
-"""What an equation may be marked with, by its kind."""
-
-
-class CircuitError(ValueError):
-    """A circuit, schedule or record that can't be simulated, with the reason."""
-
-
-def _frozen(mapping: Mapping) -> Mapping:
-    return MappingProxyType(dict(mapping))
-
-
-def check_name(kind: str, name: str) -> None:
-    """Check that a name can be used in equations and as a path in a result file."""
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise CircuitError(
-            f"{kind} name {name!r}: must start with a letter and hold only letters, digits and '_'"
-        )
-    if name in RESERVED:
-        names = ", ".join(sorted(RESERVED))
-        raise CircuitError(f"{kind} name {name!r} is reserved by Brian2 ({names})")
-
-
-def _check_units(where: str, got: Dimension, expected: Dimension) -> None:
-    if got != expected:
-        raise CircuitError(f"{where} has unit {unit_name(got)}, expected {unit_name(expected)}")
-
-
-def _statements(equations: str) -> Iterable[tuple[int, str]]:
-    """Yield each equation with the number of its first line; an equation ends with its unit."""
-    start, pending = 1, ""
-    for number, line in enumerate(equations.splitlines(), start=1):
-        code = line.split("#")[0].strip()
-        if not code:
-            continue
-        if not pending:
-            start = number
-        pending = f"{pending} {code}".strip()
-        if re.search(r":\s*\S+(\s*\([^)]*\))?$", code):
-            yield start, pending
-            pending = ""
-    if pending:
-        yield start, pending
-
-
-def _parse(population: str, equations: str) -> Equations:
-    """Parse with Brian2; an error names the population and the line."""
-    try:
-        return Equations(equations)
-    except Exception as whole:  # Brian2 raises many kinds, SyntaxError among them
-        for number, statement in _statements(equations):
-            try:
-                Equations(statement)
-            except Exception as error:
-                raise CircuitError(
-                    f"population {population!r}, equations line {number}: Brian2 can't parse "
-                    f"'{statement}': {error}"
-                ) from error
-        raise CircuitError(f"population {population!r}, equations: {whole}") from whole
-
-
-@dataclass(frozen=True, kw_only=True)
-class Population:
-    """A group of identical neurons.
-
-    Parameters
-    ----------
-    name : str
-        Unique in the circuit.
-    size : int
-        Number of neurons N.
-    equations : str
-        Brian2 equations. Compartments that projections drive and values that the schedule sets
-        are declared as parameters (``v_basal : 1``); a nonlinear rate is marked
-        ``(constant over dt)``, so that it is computed once per neuron and step.
-    parameters : mapping of str to float or Quantity or array of shape [R]
-        Values of the names that the equations use but don't declare. They are set at run time,
-        so changing one never compiles anything.
-    initial : mapping of str to float or array, optional
-        Starting values of state variables, broadcast to ``[R, B, N]``; zero where not given.
-    links : mapping of str to (population, variable), optional
-        Variables declared ``(linked)``, read one to one from another population of the same size.
-    limits : mapping of str to (low, high), optional
-        Bounds outside which a run counts as diverged and is stopped. Every variable with a
-        differential equation is checked to be finite in any case.
-
-    Raises
-    ------
-    CircuitError
-        Equations that Brian2 can't parse (naming the line), an unknown name in them, units that
-        don't fit, a name that generated code can't have, or a value for something that does not
-        exist.
-    """
-
-    name: str
-    size: int
-    equations: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
-    initial: Mapping[str, object] = field(default_factory=dict)
-    links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Validate; see `Raises`."""
-        check_name("population", self.name)
-        whole = isinstance(self.size, Integral) and not isinstance(self.size, bool)
-        if not whole or self.size < 1:
-            raise CircuitError(
-                f"population {self.name!r}: size must be a whole number of at least 1, "
-                f"got {self.size!r}"
-            )
-        for attribute in ("parameters", "initial", "links", "limits"):
-            object.__setattr__(self, attribute, _frozen(getattr(self, attribute)))
-        self._check_names()
-        self._check_equations()
-        self._check_values()
-
-    @cached_property
-    def parsed(self) -> Equations:
-        """The equations, parsed by Brian2."""
-        return _parse(self.name, self.equations)
-
-    @property
-    def states(self) -> tuple[str, ...]:
-        """Names of the variables that have a differential equation, in their order."""
-        return tuple(sorted(self.parsed.diff_eq_names))
-
-    @property
-    def settable(self) -> frozenset[str]:
-        """Variables that are declared but not computed: compartments and stimuli."""
-        return frozenset(
-            name
-            for name, equation in self.parsed.items()
-            if equation.type == PARAMETER and "linked" not in equation.flags
-        )
-
-    @property
-    def stored(self) -> frozenset[str]:
-        """Variables that are kept in an array, one number a neuron; others are computed if used."""
-        return frozenset(
-            name
-            for name, equation in self.parsed.items()
-            if equation.var_type == FLOAT
-            and (equation.type != SUBEXPRESSION or "constant over dt" in equation.flags)
-        )
-
-    def dimensions(self, name: str) -> Dimension:
-        """Physical dimensions of a variable or parameter.
-
-        Raises
-        ------
-        CircuitError
-            The population has no such name.
-        """
-        if name in self.parsed:
-            return self.parsed[name].dim
-        if name in self.parameters:
-            return get_dimensions(self.parameters[name])
-        raise CircuitError(
-            f"population {self.name!r}: "
-            + unknown("variable", name, [*self.parsed, *self.parameters])
-        )
-
-    def expression_dimensions(self, where: str, expression: str) -> Dimension:
-        """Physical dimensions of an expression in variables and parameters.
-
-        Parameters
-        ----------
-        where : str
-            What the expression is, for the error message.
-        expression : str
-            In Brian2's language.
-
-        Raises
-        ------
-        CircuitError
-            It can't be parsed, uses unknown names or random functions, or mixes units.
-        """
-        variables = {name: self.dimensions(name) for name in (*self.parsed, *self.parameters)}
-        noise = dict.fromkeys(self.parsed.stochastic_variables, (second**-0.5).dim)
-        try:
-            return dimensions_of(expression, {**variables, **noise})
-        except ExpressionError as error:
-            raise CircuitError(f"{where}: {error}") from error
-
-    def _check_names(self) -> None:
-        for name in [*self.parsed, *self.parameters]:
-            where = f"population {self.name!r}: variable"
-            check_name(where, name)
-            if name in LIBRARY | CPP_KEYWORDS:
-                raise CircuitError(
-                    f"{where} name {name!r} is the name of a function or unit, or a word of C++"
-                )
-        for name in self.parameters:
-            if name in self.parsed:
-                raise CircuitError(
-                    f"population {self.name!r}: {name!r} is declared in the equations and given "
-                    "as a parameter as well"
-                )
-
-    def _check_equations(self) -> None:
-        where = f"population {self.name!r}"
-        try:
-            self.parsed.check_flags(FLAGS)
-        except ValueError as error:
-            raise CircuitError(f"{where}: {error}") from error
-        if self.parsed.stochastic_type == "multiplicative":
-            raise CircuitError(f"{where}: noise may only be added, not multiplied with a variable")
-        for name, equation in self.parsed.items():
-            self._check_equation(f"{where}, equation of {name}", name, equation)
-
-    def _check_equation(self, where: str, name: str, equation: SingleEquation) -> None:
-        if equation.type == PARAMETER:
-            if equation.var_type != FLOAT:
-                raise CircuitError(f"{where}: holds a real number, not a {equation.var_type}")
-            return
-        got = self.expression_dimensions(where, equation.expr.code)
-        differential = equation.type == DIFFERENTIAL_EQUATION
-        _check_units(where, got, equation.dim / second.dim if differential else equation.dim)
-
-    def _check_values(self) -> None:
-        linked = {name for name, eq in self.parsed.items() if "linked" in eq.flags}
-        if linked != set(self.links):
-            raise CircuitError(
-                f"population {self.name!r}: variables marked (linked) are {sorted(linked)}, "
-                f"links are given for {sorted(self.links)}"
-            )
-        starting = {*self.states, *self.settable}
-        for kind, names, known in (
-            ("initial", self.initial, starting),
-            ("limits", self.limits, self.stored),
-        ):
-            for name in names:
-                if name not in known:
-                    raise CircuitError(
-                        f"population {self.name!r}, {kind}: "
-                        + unknown("stored variable", name, known)
-                    )
-        for name, (low, high) in self.limits.items():
-            if not low < high:
-                raise CircuitError(f"population {self.name!r}: limits of {name} need low < high")
-        for name, value in {**self.parameters, **self.initial}.items():
-            if not np.all(np.isfinite(np.asarray(value, dtype=float))):
-                raise CircuitError(f"population {self.name!r}: {name} is not finite: {value}")
+__all__ = ["Circuit", "CircuitError", "LearningRule", "Population", "Projection"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -316,7 +47,7 @@ class LearningRule:
 
     post_factor: str
     pre_factor: str
-    learning_rate: object
+    learning_rate: Value
     tau: Quantity | None = None
     window: tuple[Quantity, Quantity] | None = None
     bounds: tuple[float, float] | None = None
@@ -469,7 +200,7 @@ class Circuit:
     def _check_names(self) -> None:
         if not self.populations:
             raise CircuitError("a circuit needs a population")
-        names = [part.name for part in (*self.populations, *self.projections)]
+        names = [*(p.name for p in self.populations), *(p.name for p in self.projections)]
         for name in names:
             if name == "presenter" or name.startswith("record_"):
                 raise CircuitError(f"the name {name!r} is taken by the engine: choose another")
@@ -486,7 +217,7 @@ class Circuit:
         shape = (self.replicates, self.batch, population.size)
         for name, value in population.initial.items():
             self._check_broadcast(f"population {population.name!r}: initial {name}", value, shape)
-            _check_units(
+            check_units(
                 f"population {population.name!r}: initial {name}",
                 get_dimensions(value),
                 population.dimensions(name),
@@ -499,7 +230,7 @@ class Circuit:
                     f"{where}: {source!r} has {linked.size} neurons, {population.name!r} has "
                     f"{population.size}; a link is one to one"
                 )
-            _check_units(where, linked.dimensions(variable), population.dimensions(name))
+            check_units(where, linked.dimensions(variable), population.dimensions(name))
 
     def _check_projection(self, projection: Projection) -> None:
         where = f"projection {projection.name!r}"
@@ -523,7 +254,7 @@ class Circuit:
                 f"{shapes[0]} or {shapes[1]} with replicates; got {np.shape(projection.weights)}"
             )
         weight = get_dimensions(projection.weights)
-        _check_units(
+        check_units(
             f"{where}: weights times signal", weight * signal, post.dimensions(projection.target)
         )
         if projection.rule is not None:
@@ -540,14 +271,14 @@ class Circuit:
         product = post.expression_dimensions(
             f"{where}: post_factor of {post.name!r}", rule.post_factor
         ) * pre.expression_dimensions(f"{where}: pre_factor of {pre.name!r}", rule.pre_factor)
-        _check_units(
+        check_units(
             f"{where}: learning_rate",
             get_dimensions(rule.learning_rate),
             weight / (product * second.dim),
         )
 
     @staticmethod
-    def _check_broadcast(where: str, value: object, shape: tuple[int, ...]) -> None:
+    def _check_broadcast(where: str, value: Value, shape: tuple[int, ...]) -> None:
         try:
             np.broadcast_to(np.asarray(value), shape)
         except ValueError:

@@ -17,6 +17,7 @@ from microcircuit import reporting
 from microcircuit.citations import bibtex
 from microcircuit.config import Config, ConfigError, RawConfig
 from microcircuit.errors import FAILED, Commands
+from microcircuit.models import MODELS
 from microcircuit.naming import unknown
 from microcircuit.protocols import PROTOCOLS
 
@@ -24,14 +25,6 @@ if TYPE_CHECKING:
     from microcircuit.experiment import Experiment
     from microcircuit.progress import Progress
     from microcircuit.results import Results
-
-MODELS = {
-    "sacramento2018": (
-        "J. Sacramento, R. Ponte Costa, Y. Bengio, W. Senn (2018), Dendritic cortical "
-        "microcircuits approximate the backpropagation algorithm, NeurIPS 31"
-    ),
-}
-"""The models' modules, and their papers."""
 
 app = typer.Typer(
     cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False

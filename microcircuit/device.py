@@ -367,9 +367,7 @@ def _make(project: Path) -> None:
         commands, shell=True, cwd=project, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise ProgramError(
-            f"compiling the circuit failed:\n{done.stderr.strip()[-2000:]}\n{HELP}"
-        )
+        raise ProgramError(f"compiling the circuit failed:\n{done.stderr.strip()[-2000:]}\n{HELP}")
 
 
 DEVICES: dict[str, type[Program]] = {"cpp": CppProgram, "numpy": NumpyProgram}

@@ -16,9 +16,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from microcircuit.naming import unknown
 
-RANDOM = frozenset(
-    name for name, function in DEFAULT_FUNCTIONS.items() if not function.stateless
-)
+RANDOM = frozenset(name for name, function in DEFAULT_FUNCTIONS.items() if not function.stateless)
 """Functions that draw from a generator whose state a checkpoint can't hold."""
 
 LIBRARY = frozenset({*DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS, *DEFAULT_UNITS})
@@ -28,14 +26,78 @@ BUILT_IN: Mapping[str, Dimension] = {"t": second.dim, "i": DIMENSIONLESS, "N": D
 """Variables that every population has."""
 
 CPP_KEYWORDS = frozenset(
-    """
-    alignas alignof asm auto bool break case catch char class const constexpr continue decltype
-    default delete do double dynamic_cast else enum explicit export extern false float for friend
-    goto if inline int long mutable namespace new noexcept nullptr operator private protected
-    public register reinterpret_cast return short signed sizeof static static_assert static_cast
-    struct switch template this thread_local throw true try typedef typeid typename union unsigned
-    using virtual void volatile wchar_t while
-    """.split()
+    [
+        "alignas",
+        "alignof",
+        "asm",
+        "auto",
+        "bool",
+        "break",
+        "case",
+        "catch",
+        "char",
+        "class",
+        "const",
+        "constexpr",
+        "continue",
+        "decltype",
+        "default",
+        "delete",
+        "do",
+        "double",
+        "dynamic_cast",
+        "else",
+        "enum",
+        "explicit",
+        "export",
+        "extern",
+        "false",
+        "float",
+        "for",
+        "friend",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "mutable",
+        "namespace",
+        "new",
+        "noexcept",
+        "nullptr",
+        "operator",
+        "private",
+        "protected",
+        "public",
+        "register",
+        "reinterpret_cast",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "static_assert",
+        "static_cast",
+        "struct",
+        "switch",
+        "template",
+        "this",
+        "thread_local",
+        "throw",
+        "true",
+        "try",
+        "typedef",
+        "typeid",
+        "typename",
+        "union",
+        "unsigned",
+        "using",
+        "virtual",
+        "void",
+        "volatile",
+        "wchar_t",
+        "while",
+    ]
 )
 """Names that a variable can't have in generated code."""
 

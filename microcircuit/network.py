@@ -237,7 +237,9 @@ def rows(record: Record, structure: Structure) -> int:
     """Return the most rows that a chunk can fill."""
     if isinstance(record, Mean):
         return structure.capacity
-    return structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
+    return (
+        structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
+    )
 
 
 def build(structure: Structure, connect: Connect | None = None) -> Network:
@@ -269,9 +271,7 @@ def build(structure: Structure, connect: Connect | None = None) -> Network:
     driven: set[tuple[str, str]] = set()
     for projection in circuit.projections:
         target = (projection.post, projection.target)
-        objects.append(
-            connect(projection, circuit, groups, presenter, accumulate=target in driven)
-        )
+        objects.append(connect(projection, circuit, groups, presenter, accumulate=target in driven))
         driven.add(target)
     for record in structure.records:
         objects.append(Recorder(record, structure, groups[record.population], presenter))

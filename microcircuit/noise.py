@@ -62,7 +62,7 @@ def philox(
 def counter_normal(
     key: np.ndarray, step: np.ndarray, index: np.ndarray, stream: np.ndarray
 ) -> np.ndarray:
-    """Standard normal numbers for a key and a counter.
+    """Return standard normal numbers for a key and a counter.
 
     Parameters
     ----------
@@ -93,31 +93,27 @@ def counter_normal(
     return np.sqrt(-2.0 * np.log((radius + 0.5) * scale)) * np.cos(2.0 * np.pi * scale * angle)
 
 
-_CPP = """
+_CPP = f"""
 static inline double _counter_normal(int64_t key, int64_t step, int32_t index, int32_t stream)
-{
+{{
     uint32_t c0 = (uint32_t)step, c1 = (uint32_t)(step >> 32), c2 = index, c3 = stream;
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    for (int round = 0; round < %(rounds)d; round++)
-    {
-        const uint64_t p0 = (uint64_t)%(m0)dU * c0, p1 = (uint64_t)%(m1)dU * c2;
+    for (int round = 0; round < {_ROUNDS}; round++)
+    {{
+        const uint64_t p0 = (uint64_t){_MULTIPLIERS[0]}U * c0;
+        const uint64_t p1 = (uint64_t){_MULTIPLIERS[1]}U * c2;
         c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
         c1 = (uint32_t)p1;
         c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
         c3 = (uint32_t)p0;
-        k0 += %(s0)dU;
-        k1 += %(s1)dU;
-    }
+        k0 += {_KEY_STEPS[0]}U;
+        k1 += {_KEY_STEPS[1]}U;
+    }}
     const double scale = 1.0 / 4294967296.0;
-    return sqrt(-2.0 * log(((double)c0 + 0.5) * scale)) * cos(6.283185307179586 * scale * (double)c1);
-}
-""" % {
-    "rounds": _ROUNDS,
-    "m0": _MULTIPLIERS[0],
-    "m1": _MULTIPLIERS[1],
-    "s0": _KEY_STEPS[0],
-    "s1": _KEY_STEPS[1],
-}
+    const double radius = sqrt(-2.0 * log(((double)c0 + 0.5) * scale));
+    return radius * cos(6.283185307179586 * scale * (double)c1);
+}}
+"""
 
 brian2_counter_normal = Function(
     counter_normal,
@@ -149,12 +145,9 @@ class CounterEuler(StateUpdateMethod):
         stream = itertools.count()
         return re.sub(
             r"randn\(\)",
-            lambda _: (
-                f"counter_normal(noise_key, t_in_timesteps, noise_index, {next(stream)})"
-            ),
+            lambda _: f"counter_normal(noise_key, t_in_timesteps, noise_index, {next(stream)})",
             code,
         )
 
 
 euler = CounterEuler()
-

@@ -11,10 +11,10 @@ from rich.progress import (
     MofNCompleteColumn,
     TaskID,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Display
+from rich.table import Column
 
 
 class Progress(Protocol):
@@ -51,14 +51,12 @@ def progress_bar(done: int, total: int, label: str) -> Iterator[Progress]:
         What the live value is.
     """
     columns = (
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("presentations"),
-        TextColumn("{task.fields[pace]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[pace]}", table_column=Column(no_wrap=True)),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[live]}"),
+        TextColumn("left", table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[live]}", table_column=Column(ratio=1)),
     )
     with Display(*columns, console=Console(stderr=True)) as display:
         task = display.add_task("", total=total, completed=done, pace="", live="")

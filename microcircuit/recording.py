@@ -40,9 +40,7 @@ class Recording:
         self._pending.clear()
         return taken
 
-    def add(
-        self, chunk: Chunk, stretch: Presentations, *, first_step: int, position: int
-    ) -> None:
+    def add(self, chunk: Chunk, stretch: Presentations, *, first_step: int, position: int) -> None:
         """Add the records of a chunk.
 
         Parameters

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from brian2 import Quantity
 
-from microcircuit.circuit import Circuit, CircuitError, check_name
+from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.expressions import unit_name
+from microcircuit.population import check_name
 from microcircuit.schedule import steps
 
 

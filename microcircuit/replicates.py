@@ -77,8 +77,10 @@ def _stack_populations(parts: Sequence[Population], batch: int) -> Population:
     def starts(name: str) -> list[Quantity]:
         shape = (batch, first.size)
         return [
-            Quantity(np.broadcast_to(np.asarray(p.initial[name], dtype=float), shape),
-                     dim=get_dimensions(p.initial[name]))
+            Quantity(
+                np.broadcast_to(np.asarray(p.initial[name], dtype=float), shape),
+                dim=get_dimensions(p.initial[name]),
+            )
             for p in parts
         ]
 

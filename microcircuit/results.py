@@ -190,6 +190,15 @@ class Results:
         group = _child(self._group("records"), population, what="recorded population")
         return Record(_child(group, variable, what=f"record of '{population}'"), "data")
 
+    def probes(self) -> list[tuple[str, str, str]]:
+        """List what the probes recorded, as ``(probe, population, variable)``."""
+        return [
+            (name, population, variable)
+            for name, probe in self._group("probes").items()
+            for population, group in probe.items()
+            for variable in group
+        ]
+
     def probe(self, name: str, population: str, variable: str) -> Record:
         """Return what a probe of the circuit recorded.
 

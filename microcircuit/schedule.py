@@ -1,4 +1,4 @@
-"""What is presented when: durations, stimuli and whether the circuit learns, one row a presentation.
+"""What is presented when: durations, stimuli, and whether the circuit learns meanwhile.
 
 A schedule may be far longer than memory: it is drawn in stretches, on demand, and a stretch depends
 only on where it starts and stops, never on what was drawn before. So a run can be cut, resumed and

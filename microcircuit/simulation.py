@@ -25,6 +25,7 @@ from microcircuit.network import Structure, record_width, rows
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.progress import Progress, progress_bar
 from microcircuit.recording import Recording, live_value
+from microcircuit.recovery import refuse_taken
 from microcircuit.results import Results, open_results
 from microcircuit.state import State, initial_state, parameter_values, with_overrides
 from microcircuit.storage import RunFolder
@@ -108,9 +109,17 @@ def simulate(
     sections = {"protocol": protocol, "model": model, "device": device}
     config = to_dict(Config(protocol=protocol.name, seed=seed, sections=sections))
     experiment = protocol.experiment(model, seed)
-    with _open(Path(output), config, device, resume=resume) as folder:
-        # A folder that can't be used is reported before anything is compiled.
-        run = _Run(experiment, seed, device, folder)
+    # A folder that can't be used is reported before anything is compiled, and a new one is made
+    # only when there is a program to run in it.
+    if resume:
+        folder = _resumed(Path(output), config)
+    else:
+        refuse_taken(Path(output))
+    program = DEVICES[device.name](structure_of(experiment))
+    if not resume:
+        folder = _created(Path(output), config, device)
+    with folder:
+        run = _Run(experiment, program, seed, device, folder)
         run.run_to_end(progress)
         path = run.finish()
     if run.divergence:
@@ -118,17 +127,17 @@ def simulate(
     return open_results(path)
 
 
-def _open(
-    output: Path, config: Mapping[str, Any], device: DeviceSettings, *, resume: bool
-) -> RunFolder:
-    if not resume:
-        compiled = device.name != "numpy"
-        made_by = provenance.collect(
-            compiler=compiler() if compiled else None,
-            flags=COMPILER_FLAGS if compiled else (),
-            device=device.name,
-        )
-        return RunFolder.create(output, config=config, provenance=made_by)
+def _created(output: Path, config: Mapping[str, Any], device: DeviceSettings) -> RunFolder:
+    compiled = device.name != "numpy"
+    made_by = provenance.collect(
+        compiler=compiler() if compiled else None,
+        flags=COMPILER_FLAGS if compiled else (),
+        device=device.name,
+    )
+    return RunFolder.create(output, config=config, provenance=made_by)
+
+
+def _resumed(output: Path, config: Mapping[str, Any]) -> RunFolder:
     folder = RunFolder.resume(output)
     if folder.config != config:
         folder.close()
@@ -173,12 +182,17 @@ class _Run:
     """The state of a run while it goes on."""
 
     def __init__(
-        self, experiment: Experiment, seed: int, device: DeviceSettings, folder: RunFolder
+        self,
+        experiment: Experiment,
+        program: Program,
+        seed: int,
+        device: DeviceSettings,
+        folder: RunFolder,
     ) -> None:
         self.experiment, self.folder, self.device = experiment, folder, device
-        self.program: Program = DEVICES[device.name](structure_of(experiment))
-        self.parameters = parameter_values(self.program.structure, experiment.circuit, seed)
-        self.recording = Recording(self.program.structure)
+        self.program = program
+        self.parameters = parameter_values(program.structure, experiment.circuit, seed)
+        self.recording = Recording(program.structure)
         self.divergence = ""
         self.started = time.perf_counter()
         checkpoint = folder.checkpoint
@@ -191,10 +205,9 @@ class _Run:
             self.state = checkpoint.state
             self.step = int(self.state.pop("simulation.step")[0])
             self.divergence = str(self.state.pop("simulation.divergence"))
+            self.started -= float(self.state.pop("simulation.seconds")[0])
 
-    def run_to_end(
-        self, progress: ProgressDisplay
-    ) -> None:
+    def run_to_end(self, progress: ProgressDisplay) -> None:
         """Run all that is left, saving a checkpoint now and then and at the end."""
         total = self.experiment.schedule.presentations
         saved, pace = time.perf_counter(), 1
@@ -286,6 +299,7 @@ class _Run:
             extra = {
                 "simulation.step": np.array([self.step]),
                 "simulation.divergence": np.array(self.divergence),
+                "simulation.seconds": np.array([time.perf_counter() - self.started]),
             }
             self.folder.save(
                 position=self.position, data=self.recording.take(), state=self.state | extra

@@ -110,9 +110,7 @@ def _rule_values(projection: Projection, circuit: Circuit) -> State:
     return values
 
 
-def with_overrides(
-    values: State, overrides: Mapping[str, float | Quantity | np.ndarray]
-) -> State:
+def with_overrides(values: State, overrides: Mapping[str, float | Quantity | np.ndarray]) -> State:
     """Return a copy of parameter values in which some are replaced, for all replicates alike.
 
     Raises

@@ -39,7 +39,8 @@ phi(vhat)           rate_predicted                  rate that the dendrite predi
 g_lk, g_B, g_A      g_leak, g_basal, g_apical       conductances, per ms as C_m = 1
 g_D, g_som          g_dendrite, g_somatic           interneuron's dendrite; nudging
 u_trgt              v_target                        teacher's potential
-i_N                 g_teacher (v_target - v_soma)   g_teacher is g_som, or 0 without a teacher
+i_N                 i_teacher                       g_teacher is g_som, or 0 without a teacher
+i^I                 i_nudge                         nudging by a neuron of the next area
 W^PP_k,k-1          bottom_up_k
 W^PP_k,k+1          top_down_k
 W^IP_k,k            pyramidal_to_interneuron_k
@@ -79,7 +80,8 @@ CITATION = """@inproceedings{sacramento2018dendritic,
 }"""
 
 PYRAMIDAL = """
-dv_soma/dt  = -g_leak*v_soma + g_basal*(v_basal - v_soma) + g_apical*(v_apical - v_soma) + sigma*xi : 1
+dv_soma/dt = -g_leak*v_soma + g_basal*(v_basal - v_soma) + i_apical + sigma*xi : 1
+i_apical    = g_apical*(v_apical - v_soma)                       : Hz
 v_apical    = v_top_down + v_interneuron                         : 1
 v_predicted = g_basal/(g_leak + g_basal + g_apical)*v_basal      : 1
 v_basal       : 1
@@ -89,7 +91,8 @@ v_interneuron : 1
 """Equations (1), (4): a pyramidal neuron of a hidden area."""
 
 OUTPUT = """
-dv_soma/dt  = -g_leak*v_soma + g_basal*(v_basal - v_soma) + g_teacher*(v_target - v_soma) + sigma*xi : 1
+dv_soma/dt = -g_leak*v_soma + g_basal*(v_basal - v_soma) + i_teacher + sigma*xi : 1
+i_teacher   = g_teacher*(v_target - v_soma)                      : Hz
 v_predicted = g_basal/(g_leak + g_basal)*v_basal                 : 1
 v_basal  : 1
 v_target : 1
@@ -97,7 +100,8 @@ v_target : 1
 """Equation (1) without an apical compartment, with a teacher."""
 
 INTERNEURON = """
-dv_soma/dt  = -g_leak*v_soma + g_dendrite*(v_dendrite - v_soma) + g_somatic*(v_nudge - v_soma) + sigma*xi : 1
+dv_soma/dt = -g_leak*v_soma + g_dendrite*(v_dendrite - v_soma) + i_nudge + sigma*xi : 1
+i_nudge     = g_somatic*(v_nudge - v_soma)                       : Hz
 v_predicted = g_dendrite/(g_leak + g_dendrite)*v_dendrite        : 1
 v_dendrite : 1
 v_nudge    : 1 (linked)
@@ -119,7 +123,7 @@ rate           = 1/(1 + exp(-v_soma))                            : 1 (constant o
 rate_predicted = 1/(1 + exp(-v_predicted))                       : 1
 """,
 }
-"""phi of the soma and of the dendrite's prediction; the error of (7) and (8) is their difference."""
+"""phi of the soma and of the dendrite's prediction; (7) and (8) learn from their difference."""
 
 TARGET_RATES = {
     "soft-rectifier": "rate_target = gamma*log(1 + exp(beta*(v_target - theta))) : 1\n",
@@ -253,14 +257,12 @@ class Sacramento2018:
         return float(self.g_basal / (self.g_leak + self.g_basal + g_apical))
 
     def mixing_factors(self) -> dict[str, float]:
-        """lambda of hidden areas, output area and interneurons: how far the soma is nudged."""
+        """Lambda of hidden areas, output area and interneurons: how far the soma is nudged."""
         rest = self.g_leak + self.g_basal
         return {
             "hidden": float(self.g_apical / (rest + self.g_apical)),
             "output": float(self.g_somatic / (rest + self.g_somatic)),
-            "interneuron": float(
-                self.g_somatic / (self.g_leak + self.g_dendrite + self.g_somatic)
-            ),
+            "interneuron": float(self.g_somatic / (self.g_leak + self.g_dendrite + self.g_somatic)),
         }
 
 
@@ -409,8 +411,7 @@ def _interneuron(model: Sacramento2018, k: int) -> Population:
         name=f"interneuron_{k}",
         size=model.areas[k + 1],
         equations=INTERNEURON + RATES[model.transfer],
-        parameters=_shared(model)
-        | {"g_dendrite": model.g_dendrite, "g_somatic": model.g_somatic},
+        parameters=_shared(model) | {"g_dendrite": model.g_dendrite, "g_somatic": model.g_somatic},
         links={"v_nudge": (model.pyramidal[k + 1], "v_soma")},
         limits={"v_soma": (-DIVERGED, DIVERGED)},
     )

@@ -1,4 +1,4 @@
-"""How close are the circuit's weight updates to backprop's? (Sacramento et al. 2018, theory)
+"""Angles between the circuit's weight updates and backprop's (Sacramento et al. 2018, theory).
 
 Random networks in the self-predicting state are shown one pattern with a teacher, and run with
 their full dynamics to the fixed point. There the basal plasticity of each area is compared with
@@ -8,17 +8,17 @@ with the mixing factor lambda, how far a teacher or an apical dendrite pulls a s
 top-down weights the hidden updates are those of feedback alignment, about orthogonal at first.
 
 Input rates are uniform in (0, 1) and weights in (-1, 1). The published theory does not fix the
-targets; at small lambda the angle grows linearly with how far they are from the output. Drawn around
-the output with a standard deviation of 0.5, they give the angles that were measured before us with
-another implementation (0.79, 0.77, 0.60 degrees in areas 1-3 at lambda = 0.1).
+targets; at small lambda the angle grows linearly with how far they are from the output. Drawn
+around the output with a standard deviation of 0.5, they give the angles that were measured before
+us with another implementation (0.79, 0.77, 0.60 degrees in areas 1-3 at lambda = 0.1).
 
 All networks, mixing factors and both kinds of feedback run as replicates of one simulation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from brian2 import Quantity, ms
@@ -49,7 +49,7 @@ MODEL = Sacramento2018(
 """30-20-15-10 without noise or learning; conductances follow from the mixing factor."""
 
 MixingFactor = Annotated[float, Field(gt=0, lt=1)]
-FEEDBACKS = ("random", "symmetric")
+FEEDBACKS: tuple[Literal["random", "symmetric"], ...] = ("random", "symmetric")
 
 
 @parameters
@@ -170,13 +170,15 @@ def with_mixing_factor(model: Sacramento2018, factor: float) -> Sacramento2018:
     )
 
 
-def _metrics(results: Results, cases: list[tuple[str, float, int]]) -> Mapping[str, Metric]:
+def _metrics(results: Results, cases: Sequence[tuple[str, float, int]]) -> Mapping[str, Metric]:
     """Label the replicates, and say how far from its fixed point the slowest neuron was."""
     drift = 0.0
     for population, variable in results.records():
         if variable == "v_soma_late":
             late = results.record(population, "v_soma_late").data
-            drift = max(drift, float(np.max(np.abs(late - results.record(population, "v_soma").data))))
+            drift = max(
+                drift, float(np.max(np.abs(late - results.record(population, "v_soma").data)))
+            )
     return {
         "feedback_symmetric": Metric(
             np.array([case[0] == "symmetric" for case in cases], dtype=np.int64),

@@ -111,7 +111,8 @@ class Association:
                 description="output to target, before teaching, without the teacher",
             ),
             "output.error_squared.after": Metric(
-                float(error[-1]), description="output to target, after teaching, without the teacher"
+                float(error[-1]),
+                description="output to target, after teaching, without the teacher",
             ),
         }
         stretch = max(1, self.presentations // 20)

@@ -21,6 +21,7 @@ from brian2 import Quantity, ms
 from pydantic import PositiveInt
 
 from microcircuit import seeding
+from microcircuit.circuit import CircuitError
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
@@ -99,11 +100,11 @@ class Bars:
 
         Raises
         ------
-        ValueError
+        CircuitError
             The model's input is not 9 pixels, or its output not 3 classes.
         """
         if (model.areas[0], model.areas[-1]) != (SIDE**2, len(CLASSES)):
-            raise ValueError(
+            raise CircuitError(
                 f"model.areas = {model.areas}: bars have {SIDE**2} pixels and {len(CLASSES)} "
                 f"classes, such as (9, 30, 3)"
             )

@@ -11,8 +11,8 @@ without noise, teacher or learning.
 
 The paper shows 10^7 patterns (``presentations=10_000_000``). So that the default of 20,000 learns
 something in minutes, learning rates are a hundred times those of the re-implementations (1.1875e-3,
-5e-4, 1.1875e-3 and 5.9375e-3 per ms for hidden, output, to and from interneurons), and three hundred
-times in the hidden area: with a hundred it learns too, later.
+5e-4, 1.1875e-3 and 5.9375e-3 per ms for hidden, output, to and from interneurons), and three
+hundred times in the hidden area: with a hundred it learns too, later.
 """
 
 from collections.abc import Callable, Mapping

@@ -69,9 +69,7 @@ def never(numbers: np.ndarray) -> np.ndarray:
     return np.zeros(len(numbers), dtype=bool)
 
 
-def mean_square(
-    expression: str, population: str, name: str, last: Quantity | None = None
-) -> Mean:
+def mean_square(expression: str, population: str, name: str, last: Quantity | None = None) -> Mean:
     """Record the mean square of an expression over neurons and each presentation."""
     return Mean(
         name=name,

@@ -148,7 +148,8 @@ def test_demo_starts_a_first_run(project):
 
 def test_demo_resumes_an_unfinished_run(project):
     (project / "runs/demo").mkdir(parents=True)
-    (project / "runs/demo/run.h5.part").touch()
+    (project / "runs/demo/checkpoint").mkdir()
+    (project / "runs/demo/checkpoint/run.json").touch()
     assert make(project, "demo") == "microcircuit run self-prediction --resume runs/demo\n"
 
 

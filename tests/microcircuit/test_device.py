@@ -1,7 +1,6 @@
 """Programs: pure, the same on every device, compiled once."""
 
 import multiprocessing
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -152,9 +151,7 @@ def counting():
 def test_time_goes_on_and_all_is_of_the_start_of_the_step():
     program, state, traces = NumpyProgram(counting()), initial_state(COUNTING), []
     for step in (0, 10):
-        stretch = Presentations(
-            steps=np.array([5, 5]), inputs={}, learning=np.ones(2, dtype=bool)
-        )
+        stretch = Presentations(steps=np.array([5, 5]), inputs={}, learning=np.ones(2, dtype=bool))
         chunk = program.run(state, parameter_values(counting(), COUNTING, 0), stretch, step)
         state = chunk.state
         traces.append(chunk.records)

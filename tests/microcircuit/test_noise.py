@@ -73,7 +73,9 @@ def noise_of_one_step(drill, program, step, seed):
     stretch = drill.stretch(0, 1)
     stretch = type(stretch)(steps=np.array([1]), inputs=stretch.inputs, learning=stretch.learning)
     parameters = drill.parameters(circuit, seed)
-    quiet = {key: 0 * value if key.endswith(".sigma") else value for key, value in parameters.items()}
+    quiet = {
+        key: 0 * value if key.endswith(".sigma") else value for key, value in parameters.items()
+    }
     noisy = program.run(drill.state(circuit), parameters, stretch, step).state
     silent = program.run(drill.state(circuit), quiet, stretch, step).state
     return {

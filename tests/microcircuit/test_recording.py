@@ -90,9 +90,7 @@ def test_cuts_change_nothing(durations, cuts, every):
     # Each sample belongs to the presentation whose onset it has reached.
     number = [int(np.sum(onsets[1:] <= step)) for step in sampled]
     np.testing.assert_array_equal(found["records/cells/step/index"], number)
-    np.testing.assert_array_equal(
-        found["records/cells/number/index"], np.arange(len(durations))
-    )
+    np.testing.assert_array_equal(found["records/cells/number/index"], np.arange(len(durations)))
     np.testing.assert_allclose(found["records/cells/number/time"], onsets[1:] * 0.1, rtol=1e-12)
 
 
@@ -143,8 +141,6 @@ def test_weights_and_probes(drill, drill_program):
 
 def test_live_value(drill, drill_program):
     circuit = drill.circuit()
-    chunk = drill_program.run(
-        drill.state(circuit), drill.parameters(circuit), drill.stretch(), 0
-    )
+    chunk = drill_program.run(drill.state(circuit), drill.parameters(circuit), drill.stretch(), 0)
     expected = chunk.records["record_hidden_1_v_apical_squared"].mean()
     assert live_value("hidden_1.v_apical_squared", chunk) == pytest.approx(expected, rel=1e-15)

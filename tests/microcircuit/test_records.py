@@ -31,7 +31,13 @@ def mean(**changes):
 
 @pytest.mark.parametrize(
     ("expression", "unit"),
-    [("v", "V"), ("v**2", "V^2"), ("v/mV", "1"), ("v/tau", "m^2 kg s^-4 A^-1"), ("exp(-drive/mV)", "1")],
+    [
+        ("v", "V"),
+        ("v**2", "V^2"),
+        ("v/mV", "1"),
+        ("v/tau", "m^2 kg s^-4 A^-1"),
+        ("exp(-drive/mV)", "1"),
+    ],
 )
 def test_unit(expression, unit):
     record = mean(expression=expression)

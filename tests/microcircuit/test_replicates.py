@@ -134,9 +134,7 @@ def test_replicates_and_batch_on_cpp_and_numpy(
         assert largest_difference(expected, ours.records[key]) <= limit, key
 
 
-def test_noise_differs_between_replicates_and_in_the_batch(
-    drill, compiled, singles, structure_for
-):
+def test_noise_differs_between_replicates_and_in_the_batch(drill, compiled, singles, structure_for):
     structure = structure_for(singles, 2)
     same = [replace(drill.circuit(seed=1), batch=2) for _ in range(3)]
     shown = stretch(drill, 1, 1)

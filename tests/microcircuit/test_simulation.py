@@ -13,7 +13,6 @@ from brian2 import ms, second
 
 from microcircuit import simulation
 from microcircuit.circuit import CircuitError
-from microcircuit.device import DEVICES
 from microcircuit.experiment import Probe
 from microcircuit.progress import no_progress
 from microcircuit.results import open_results
@@ -119,16 +118,19 @@ def finished(path):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_killed_run_ends_in_the_same_bits(drill, reference, tmp_path, seed):
-    """Kills at random moments, until the run is through; each life makes some progress."""
+    """Kills at random moments, until the run is through.
+
+    Lives become longer, so that a busy machine gets there too.
+    """
     run, rng, kills = tmp_path / "run", np.random.default_rng(seed), 0
     while not finished(run):
         resume = (run / "checkpoint" / "run.json").exists()
         with forked(lambda: go(drill, run, resume=resume)) as process:  # noqa: B023
-            process.join(rng.uniform(0.02, 0.35))
+            process.join(rng.uniform(0.02, 0.3) * (1 + kills / 10))
             assert process.exitcode in (None, 0)
             kills += process.exitcode is None
-        assert kills < 200
-    assert kills; print('KILLS', kills)
+        assert kills < 200  # by then a life lasts three seconds
+    assert kills
     assert_identical(arrays(run), reference)
 
 
@@ -272,9 +274,7 @@ def test_probe_that_diverges_at_once(drill, tmp_path, monkeypatch):
         wild = {"output.g_leak": -1e6}
         return replace(experiment, probes=(replace(experiment.probes[0], parameters=wild),))
 
-    monkeypatch.setattr(
-        drill.protocol, "experiment", wrapped(drill.protocol.experiment, change)
-    )
+    monkeypatch.setattr(drill.protocol, "experiment", wrapped(drill.protocol.experiment, change))
     with pytest.raises(DivergenceError, match="diverged in the probe 'quiet'"):
         go(drill, tmp_path, presentations=20)
     assert open_results(tmp_path).status == "diverged"
@@ -337,9 +337,7 @@ WRONG_EXPERIMENTS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"), WRONG_EXPERIMENTS.values(), ids=WRONG_EXPERIMENTS
-)
+@pytest.mark.parametrize(("changes", "message"), WRONG_EXPERIMENTS.values(), ids=WRONG_EXPERIMENTS)
 def test_wrong_experiment(drill, changes, message):
     with pytest.raises(CircuitError, match=message):
         replace(drill.protocol().experiment(drill.model, 0), **changes)

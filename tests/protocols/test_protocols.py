@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
+from microcircuit.circuit import CircuitError
 from microcircuit.experiment import Experiment
 from microcircuit.models.sacramento2018 import draw_weights, feedforward
 from microcircuit.parameters import ParameterError
@@ -91,7 +92,7 @@ def test_bars_are_three_rows_three_columns_and_two_diagonals():
 
 
 def test_bars_need_nine_inputs_and_three_outputs():
-    with pytest.raises(ValueError, match=r"9 pixels and 3 classes"):
+    with pytest.raises(CircuitError, match=r"9 pixels and 3 classes"):
         Bars().experiment(replace(BARS_MODEL, areas=(9, 30, 4)), seed=1)
 
 

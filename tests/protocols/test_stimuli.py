@@ -1,4 +1,4 @@
-"""Random patterns depend on the seed, the stream and their number, not on how they are asked for."""
+"""Random patterns depend on seed, stream and number, not on how they are asked for."""
 
 import numpy as np
 from hypothesis import given

@@ -1,0 +1,99 @@
+"""Series of recorded values: read from a result, averaged, and drawn with their noise in view."""
+
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from microcircuit.results import Record, Results
+
+BINS = 80
+"""Points of a smoothed line."""
+RAW_POINTS = 2000
+"""Points of the raw line behind it at most."""
+
+
+class Series(NamedTuple):
+    """Values over presentations or time.
+
+    Attributes
+    ----------
+    x : array [n]
+        Presentations shown, or time.
+    y : array [n]
+        Values.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def hidden_areas(results: Results) -> range:
+    """Return the numbers of the hidden areas."""
+    return range(1, len(results.config["model"]["areas"]) - 1)
+
+
+def area_name(results: Results, area: int) -> str:
+    """Return what to call a hidden area; it has a number where there are several."""
+    return "hidden area" if len(hidden_areas(results)) == 1 else f"hidden area {area}"
+
+
+def over_presentations(record: Record, replicate: int | None = None) -> Series:
+    """Return a record of one value a presentation, as a series from presentation 1.
+
+    Parameters
+    ----------
+    record : Record
+        Of shape ``[presentation, replicate, batch]``.
+    replicate : int, optional
+        Which; their mean without it.
+    """
+    data = record.data if replicate is None else record[:, replicate]
+    return Series(record.index + 1, data.reshape(len(data), -1).mean(axis=1))
+
+
+def binned(series: Series, *, bins: int = BINS, log: bool = False) -> Series:
+    """Return the means over stretches of a series; values that are not finite are left out.
+
+    Parameters
+    ----------
+    series : Series
+        With ascending x.
+    bins : int
+        How many stretches at most.
+    log : bool
+        Stretches grow in proportion to their position, for logarithmic axes.
+    """
+    n = len(series.y)
+    edges = np.geomspace(1, n + 1, bins + 1) - 1 if log else np.linspace(0, n, bins + 1)
+    starts = np.unique(edges.round().astype(int))[:-1]
+    if not len(starts):
+        return series
+    finite = np.isfinite(series.y)
+    kept = np.stack([np.where(finite, series.x, 0), np.where(finite, series.y, 0), finite])
+    x, y, count = np.add.reduceat(kept, starts, axis=1)
+    return Series(*(np.divide(s, count, out=np.full(len(s), np.nan), where=count > 0) for s in (x, y)))
+
+
+def draw_noisy(axes: Axes, series: Series, *, color: str, label: str, bins: int = BINS) -> None:
+    """Draw a series as a light line, with its mean over short stretches on top.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where; on a logarithmic x axis the stretches grow.
+    series : Series
+        What.
+    color, label : str
+        As in matplotlib.
+    bins : int
+        Points of the line on top.
+    """
+    every = max(1, len(series.y) // RAW_POINTS)
+    seen = np.where(np.isfinite(series.y), series.y, np.nan)
+    # As an image in the PDF: thousands of points that nobody will want to edit.
+    axes.plot(
+        series.x[::every], seen[::every], color=color, alpha=0.3, linewidth=0.5, rasterized=True
+    )
+    smooth = binned(series, bins=bins, log=axes.get_xscale() == "log")
+    axes.plot(*smooth, color=color, label=label, marker="o" if len(smooth.y) == 1 else None)

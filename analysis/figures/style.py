@@ -1,0 +1,69 @@
+"""How all figures look: page sizes, the style sheet, panel letters and the way numbers are said."""
+
+import string
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from importlib.resources import as_file, files
+from typing import NamedTuple
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+SINGLE, DOUBLE = 89.0, 183.0
+"""Widths of one and of two columns of a journal, in mm."""
+MM_PER_INCH = 25.4
+
+GREY = "0.55"
+"""For what is there for comparison."""
+SHADE = "0.94"
+"""For stretches of time."""
+
+SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+class Picture(NamedTuple):
+    """A figure and what it shows, not yet in a file."""
+
+    figure: Figure
+    caption: str
+
+
+def paper_style() -> AbstractContextManager[None]:
+    """Return a context with the style of the one sheet, whatever the user's own settings are."""
+    with as_file(files("microcircuit.analysis") / "paper.mplstyle") as sheet:
+        return style.context(sheet, after_reset=True)
+
+
+def page(width: float, height: float) -> Figure:
+    """Return an empty figure; its size is in mm."""
+    return Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH))
+
+
+def letter(panels: Iterable[Axes]) -> None:
+    """Put the letters a, b, c, ... on panels."""
+    for axes, name in zip(panels, string.ascii_lowercase, strict=False):
+        axes.set_title(name, loc="left", fontweight="bold", fontsize=9)
+
+
+def number(value: float) -> str:
+    """Return a number with three digits, as a text says it: 0.0123 or 4.56 × 10⁻⁷."""
+    if value == 0 or 1e-3 <= abs(value) < 1e6:
+        return f"{float(f'{value:.3g}'):,.12g}"
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+
+
+def fold(value: float) -> str:
+    """Return a factor as a text says it: 2.4-fold or 13-fold."""
+    return f"{value:,.0f}-fold" if value >= 10 else f"{value:.2g}-fold"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, such as ``1,000 presentations``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def listed(items: list[str]) -> str:
+    """Return words as a text lists them: ``a, b and c``."""
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def run(program, circuit, kit, stretch, first_step=0):
 def in_pieces(program, circuit, kit, cuts):
     """Run the kit's presentations cut into chunks; return the last chunk and all records."""
     state, step, records = kit.state(circuit), 0, []
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         stretch = kit.stretch(start, stop)
         chunk = program.run(state, kit.parameters(circuit), stretch, step)
         state, step = chunk.state, step + int(np.sum(stretch.steps))
@@ -341,13 +342,13 @@ def test_full_disk_of_the_scratch_folder(drill, fragile, tmp_path):
     fragile._folder = fake(
         tmp_path, f'"{real}" "$@" && head -c 400 "$2{table}" > "$2x" && mv "$2x" "$2{table}"'
     )
-    with pytest.raises(ProgramError, match="wrote 100 of .*record_hidden_1_v_apical.*full"):
+    with pytest.raises(ProgramError, match=r"wrote 100 of .*record_hidden_1_v_apical.*full"):
         run(fragile, drill.circuit(), drill, drill.stretch())
 
 
 def test_scratch_folder_that_can_not_be_written(drill, drill_program, monkeypatch, tmp_path):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    with pytest.raises(ProgramError, match="could not run the compiled program.*missing"):
+    with pytest.raises(ProgramError, match=r"could not run the compiled program.*missing"):
         run(drill_program, drill.circuit(), drill, drill.stretch())
 
 

@@ -8,7 +8,7 @@ from microcircuit.noise import counter_normal, philox
 
 DRAWS = 1_000_000
 SIGMAS = 5
-"""Standard errors that a statistic may be off; the numbers are fixed, so nothing is left to luck."""
+"""Standard errors that a statistic may be off; the numbers are fixed: it will never be."""
 
 
 def words(*values):

@@ -50,7 +50,7 @@ class Transcription:
             self.step(pattern, target, g_teacher, on, learning)
 
     def step(self, pattern, target, g_teacher, on, learning):
-        phi, W, N = self.phi, self.W, self.N
+        phi, W, N = self.phi, self.W, self.N  # noqa: N806 - as in the paper
         r = {0: self.r0} | {k: phi(u) for k, u in self.u.items()}
         r_int = {k: phi(u) for k, u in self.u_int.items()}
         v_b = {k: W["bottom_up", k] @ r[k - 1] for k in range(1, N + 1)}

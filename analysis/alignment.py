@@ -1,11 +1,16 @@
 """Angles between the updates that a circuit makes and those of backprop, from a result file."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from microcircuit.analysis.backprop import LOGISTIC, Transfer, gradients, soft_rectifier
-from microcircuit.results import Results
+from microcircuit.results import Results, ResultsError
+
+SAME = 1e-6
+"""Stored predictions and those of the stored weights agree to about 1e-15, in double precision."""
 
 
 def angle(a: np.ndarray, b: np.ndarray) -> float:
@@ -21,11 +26,21 @@ def angle(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.degrees(2 * np.arctan2(np.linalg.norm(a - b), np.linalg.norm(a + b))))
 
 
-def transfer_of(model: dict) -> Transfer:
-    """Return the transfer function of a Sacramento 2018 model from its stored parameters."""
-    if model["transfer"] == "logistic":
-        return LOGISTIC
-    return soft_rectifier(*(float(model[name]) for name in ("gamma", "beta", "theta")))
+def transfer_of(model: Mapping[str, Any]) -> Transfer:
+    """Return the transfer function of a Sacramento 2018 model from its stored parameters.
+
+    Raises
+    ------
+    ResultsError
+        It is none of those that we know.
+    """
+    match model.get("transfer"):
+        case "logistic":
+            return LOGISTIC
+        case "soft-rectifier":
+            return soft_rectifier(*(float(model[name]) for name in ("gamma", "beta", "theta")))
+        case other:
+            raise ResultsError(f"the transfer function {other!r} has no gradient here")
 
 
 @dataclass(frozen=True)
@@ -59,44 +74,141 @@ class Alignment:
         """The mixing factors, ascending."""
         return np.unique(self.mixing_factor)
 
+    @property
+    def areas(self) -> list[str]:
+        """What the areas are called: ``hidden area 1``, ..., ``output area``."""
+        return [*(f"hidden area {k}" for k in range(1, self.angles.shape[1])), "output area"]
+
+
+@dataclass(frozen=True)
+class FixedPoints:
+    """What an ``alignment`` run stored: where its networks settled, [presentation, replicate, ...].
+
+    Parameters
+    ----------
+    weights : list of array [replicate, post, pre]
+        Bottom-up weights of areas 1..N.
+    pattern, target : array
+        Input rates and target potentials.
+    soma, predicted : list of array
+        u_k and vhat_B,k of areas 1..N.
+    """
+
+    weights: list[np.ndarray]
+    pattern: np.ndarray
+    target: np.ndarray
+    soma: list[np.ndarray]
+    predicted: list[np.ndarray]
+
+
+def fixed_points(results: Results) -> FixedPoints:
+    """Read the fixed points of an ``alignment`` run."""
+
+    def stored(area: str, variable: str) -> np.ndarray:
+        return results.record(area, variable).data[:, :, 0]
+
+    last = len(results.config["model"]["areas"]) - 1
+    areas = [*(f"hidden_{k}" for k in range(1, last)), "output"]
+    return FixedPoints(
+        weights=[results.weights(f"bottom_up_{k}")[0] for k in range(1, last + 1)],
+        pattern=stored("input", "rate"),
+        target=stored("output", "v_target"),
+        soma=[stored(area, "v_soma") for area in areas],
+        predicted=[stored(area, "v_predicted") for area in areas],
+    )
+
 
 def alignment(results: Results) -> Alignment:
     """Compare the circuits' updates at the fixed point with exact gradients on the same weights.
+
+    The update of area k is the outer product of phi(u_k) - phi(vhat_B,k), the mismatch between
+    soma and dendrite, and the rates r_{k-1} of the area below: the direction in which rule (7) of
+    Sacramento et al. (2018) drives the weights while the circuit is there. The gradient is that of
+    `microcircuit.analysis.backprop`, without a teacher in the forward pass.
 
     Parameters
     ----------
     results : Results
         Of the protocol ``alignment``.
+
+    Raises
+    ------
+    ResultsError
+        The results are not those of fixed weights and a known transfer function.
     """
-    model = results.config["model"]
-    transfer = transfer_of(model)
-    areas = ["input", *(f"hidden_{k}" for k in range(1, len(model["areas"]) - 1)), "output"]
-    weights = [results.weights(f"bottom_up_{k}").data[0] for k in range(1, len(areas))]
-    soma = [results.record(area, "v_soma").data[:, :, 0] for area in areas[1:]]
-    predicted = [results.record(area, "v_predicted").data[:, :, 0] for area in areas[1:]]
-    pattern = results.record("input", "rate").data[:, :, 0]
-    target = results.record("output", "v_target").data[:, :, 0]
-    factors = np.asarray(results.metric("mixing_factor").value)
-    rates = [pattern, *(transfer.value(v) for v in soma[:-1])]
-    angles = np.zeros((*pattern.shape[:2], len(areas) - 1))
-    for p, r in np.ndindex(*pattern.shape[:2]):
-        attenuations = attenuation(model, float(factors[r]), len(areas) - 1)
-        exact = gradients([w[r] for w in weights], attenuations, transfer, pattern[p, r], target[p, r])
+    transfer = transfer_of(results.config["model"])
+    points = fixed_points(results)
+    rates = [points.pattern, *(transfer.value(v) for v in points.soma[:-1])]
+    factors = attenuations(points, rates)
+    angles = np.zeros((*points.pattern.shape[:2], len(rates)))
+    for p, r in np.ndindex(*points.pattern.shape[:2]):
+        exact = gradients(
+            [w[r] for w in points.weights],
+            factors[p, r],
+            transfer,
+            points.pattern[p, r],
+            points.target[p, r],
+        )
         for k, gradient in enumerate(exact):
-            error = transfer.value(soma[k][p, r]) - transfer.value(predicted[k][p, r])
+            soma, predicted = points.soma[k][p, r], points.predicted[k][p, r]
+            error = transfer.value(soma) - transfer.value(predicted)
             angles[p, r, k] = angle(np.outer(error, rates[k][p, r]), -gradient)
     return Alignment(
         angles=angles.mean(axis=0),
-        mixing_factor=factors,
+        mixing_factor=np.asarray(results.metric("mixing_factor").value),
         symmetric=np.asarray(results.metric("feedback_symmetric").value, dtype=bool),
     )
 
 
-def attenuation(model: dict, factor: float, areas: int) -> list[float]:
-    """Return a_1..a_N: g_B/(g_lk+g_B+g_A) in hidden areas, g_B/(g_lk+g_B) in the output area.
+def attenuations(points: FixedPoints, rates: Sequence[np.ndarray]) -> np.ndarray:
+    """Return by how much dendritic potentials are attenuated, a_k in vhat_B,k = a_k W_k r_{k-1}.
 
-    With lambda = g_A/(g_lk+g_B+g_A) the first is 1 - lambda of the second.
+    They follow from what was recorded, so they hold for any conductances.
+
+    Parameters
+    ----------
+    points : FixedPoints
+        With weights and dendritic predictions.
+    rates : sequence of array [presentation, replicate, neuron]
+        r_0..r_{N-1}.
+
+    Returns
+    -------
+    array [presentation, replicate, area]
+        a_1..a_N.
+
+    Raises
+    ------
+    ResultsError
+        Predictions are no multiples of the basal potentials: the weights changed, or the transfer
+        function is another.
     """
-    leak, basal = (float(model[name].split()[0]) for name in ("g_leak", "g_basal"))
-    output = basal / (leak + basal)
-    return [(1 - factor) * output] * (areas - 1) + [output]
+    found = []
+    for weight, rate, predicted in zip(points.weights, rates, points.predicted, strict=True):
+        basal = np.einsum("rij,prj->pri", weight, rate)
+        factor = np.sum(predicted * basal, axis=-1) / np.sum(basal**2, axis=-1)
+        if not np.allclose(predicted, factor[..., None] * basal, rtol=0, atol=SAME):
+            raise ResultsError(
+                "dendritic predictions don't follow from the stored weights: alignment needs "
+                "weights that don't learn, and one of the model's own transfer functions"
+            )
+        found.append(factor)
+    return np.stack(found, axis=-1)
+
+
+def table(angles: Alignment) -> str:
+    """Return the mean angles as a Markdown table, a row for each mixing factor and feedback."""
+    head = ["feedback", "mixing factor", *angles.areas]
+    rows = [
+        [
+            "transposed" if symmetric else "random",
+            f"{factor:g}",
+            *(f"{degrees:.3g}°" for degrees in angles.mean(factor, symmetric=symmetric)),
+        ]
+        for symmetric in (True, False)
+        for factor in angles.factors[::-1]
+    ]
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    lines = [head, ["-" * width for width in widths], *rows]
+    padded = ([c.ljust(w) for c, w in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in padded)

@@ -26,7 +26,10 @@ def feedback_angles(results: Results, area: int) -> tuple[np.ndarray, np.ndarray
     angles : array [snapshot, replicate]
         Between forward weights and transposed feedback, taken as vectors, in degrees.
     """
-    forward, feedback = results.weights(f"bottom_up_{area + 1}"), results.weights(f"top_down_{area}")
+    forward, feedback = (
+        results.weights(f"bottom_up_{area + 1}"),
+        results.weights(f"top_down_{area}"),
+    )
     pairs = zip(forward.data, feedback.data, strict=True)
     angles = [[angle(w, b.T) for w, b in zip(ws, bs, strict=True)] for ws, bs in pairs]
     return forward.index, np.array(angles)

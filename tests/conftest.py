@@ -11,7 +11,7 @@ import pytest
 from brian2 import ms
 from pydantic import PositiveInt
 
-from microcircuit.device import DEVICES, CppProgram
+from microcircuit.device import DEVICES, CppProgram, NumpyProgram
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import parameters
@@ -163,7 +163,8 @@ def compiled(program_cache):
         if key not in programs:
             # Workers that need the same program wait for the first instead of compiling it too.
             with (program_cache.parent / "compiling").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)
+                if make is not NumpyProgram:
+                    fcntl.flock(lock, fcntl.LOCK_EX)
                 programs[key] = structure, make(structure)
         return programs[key][1]
 

@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 
 from microcircuit.analysis.figures.series import (
     Series,
-    area_name,
     draw_noisy,
     hidden_areas,
+    named_area,
     over_presentations,
 )
 from microcircuit.analysis.figures.style import (
@@ -119,7 +119,7 @@ def _draw_apical(axes: Axes, results: Results, phase: Phase, area: int) -> None:
     early = np.flatnonzero(taught)[: 1 + len(taught) // 100]
     for color, index in enumerate(_three(apical[early[0] : early[-1] + 1, 0, 0].mean(axis=0))):
         potential = phase.cut(_neuron(results, f"hidden_{area}", "v_apical", int(index)))
-        label = f"neuron {index + 1},\n{area_name(results, area)}"
+        label = f"hidden neuron {index + 1}{named_area(results, area, ',\n{}')}"
         draw_noisy(axes, potential, color=f"C{color + 3}", label=label, bins=_bins(phase))
     axes.axhline(0, color="0.3", linewidth=0.5, zorder=0)
 
@@ -130,7 +130,11 @@ def _draw_errors(axes: Axes, results: Results, phase: Phase) -> None:
         ("output", "error_squared", "target minus output"),
         ("output", "dendritic_error_squared", "target minus basal\nprediction of output"),
         *(
-            (f"hidden_{k}", "v_apical_squared", f"apical potential,\n{area_name(results, k)}")
+            (
+                f"hidden_{k}",
+                "v_apical_squared",
+                f"apical potential{named_area(results, k, ',\n{}')}",
+            )
             for k in hidden_areas(results)
         ),
     ]

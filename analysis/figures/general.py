@@ -2,10 +2,9 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from microcircuit.analysis.figures.series import Series, draw_noisy, over_presentations
-from microcircuit.analysis.figures.style import DOUBLE, SINGLE, Picture, letter, page
+from microcircuit.analysis.figures.style import DOUBLE, SINGLE, Picture, count_axis, letter, page
 from microcircuit.results import Record, Results
 
 COLUMNS = 3
@@ -37,10 +36,9 @@ def _draw_record(axes: Axes, record: Record, population: str, name: str) -> None
     series = over_presentations(record)
     if _spans_decades(series):
         axes.set_yscale("log")
-    draw_noisy(axes, series, color="C0", label="")
+    draw_noisy(axes, series, color="C0")
     axes.set_title(_words(population))
-    axes.set_xlabel("Presentations")
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    count_axis(axes, "Presentations")
     unit = "dimensionless" if record.units == "1" else record.units
     axes.set_ylabel(f"{_words(name)} ({unit})")
 

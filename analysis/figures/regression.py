@@ -2,80 +2,89 @@
 
 from matplotlib.axes import Axes
 
-from microcircuit.analysis.figures.series import (
-    area_name,
-    draw_noisy,
-    hidden_areas,
-    over_presentations,
-)
+from microcircuit.analysis.figures.cancellation import draw_apical, draw_interneurons
+from microcircuit.analysis.figures.series import hidden_areas
 from microcircuit.analysis.figures.style import (
     DOUBLE,
     GREY,
     Picture,
+    count_axis,
     counted,
     letter,
+    listed,
     number,
     page,
+    reference_line,
 )
 from microcircuit.analysis.weights import feedback_angles
 from microcircuit.results import Results
 
-CIRCUITS = {
-    0: ("deep: all areas learn", "C0"),
-    1: ("shallow: only the output learns", "C1"),
-}
-"""The replicates of the protocol."""
-DEEP, SHALLOW = CIRCUITS
-MARKERS = "osD^"
+DEEP, SHALLOW = 0, 1
+"""The protocol's replicates."""
+CIRCUITS = {DEEP: ("deep: all areas learn", "C0"), SHALLOW: ("shallow: only the output", "C1")}
+MARKERS = "osD^v"
+"""Of hidden areas 1, 2, ..."""
+ORTHOGONAL = 90.0
 
 
 def regression_figure(results: Results) -> Picture:
-    """Draw the test error, the alignment of forward weights, and the self-prediction errors."""
-    figure = page(DOUBLE, 62)
-    panels = figure.subplots(1, 3)
-    for axes in panels:
-        axes.set_xlabel("Training patterns")
-    _draw_test_error(panels[0], results)
-    _draw_angles(panels[1], results)
-    _draw_self_prediction(panels[2], results)
-    letter(panels)
+    """Draw the test error, the angle of weights to feedback, and the self-prediction errors."""
+    figure = page(DOUBLE, 112)
+    (test, angles), (apical, interneurons) = panels = figure.subplots(2, 2)
+    _draw_test_error(test, results)
+    _draw_angles(angles, results)
+    for axes, draw in ((apical, draw_apical), (interneurons, draw_interneurons)):
+        axes.set_yscale("log")
+        draw(axes, results, replicate=DEEP)
+        axes.legend()
+    for axes in panels.flat:
+        count_axis(axes, "Training patterns")
+    letter(panels.flat)
     return Picture(figure, _caption(results))
 
 
 def _draw_test_error(axes: Axes, results: Results) -> None:
     record = results.probe("test", "output", "rate_error_squared")
     errors = record.data.mean(axis=(1, 3))
-    axes.set_yscale("log")
     for circuit, (label, color) in CIRCUITS.items():
         axes.plot(record.index, errors[:, circuit], color=color, marker="o", label=label)
     ratio = float(results.metric("test_error.ratio").value)
+    middle = errors[-1].mean()
+    axes.plot(record.index[[-1, -1]], errors[-1], color=GREY, linewidth=0.8, zorder=0)
     axes.annotate(
-        f"{ratio:.3g}×",
-        xy=(1, 0.5),
-        xycoords="axes fraction",
+        f"factor {ratio:.3g}",
+        (record.index[-1], middle),
+        (-4, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
     )
-    axes.set_ylabel("Test error: mean squared rate error (dimensionless)")
-    axes.legend()
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("Mean squared test error of\noutput rates (dimensionless)")
+    axes.legend(loc="lower left")
 
 
 def _draw_angles(axes: Axes, results: Results) -> None:
     for k in hidden_areas(results):
         presentations, angles = feedback_angles(results, k)
-        for circuit, (label, color) in CIRCUITS.items():
+        for circuit, (_, color) in CIRCUITS.items():
             axes.plot(presentations, angles[:, circuit], color=color, marker=MARKERS[k - 1])
-    axes.set_ylabel("Angle of forward weights to transposed feedback (degrees)")
-
-
-def _draw_self_prediction(axes: Axes, results: Results) -> None:
-    axes.set_yscale("log")
-    for k in hidden_areas(results):
-        apical = over_presentations(results.record(f"hidden_{k}", "v_apical_squared"), DEEP)
-        error = over_presentations(results.record(f"interneuron_{k}", "error_squared"), DEEP)
-        draw_noisy(axes, error, color="C3", label="interneurons' error of prediction")
-        draw_noisy(axes, apical, color="C2", label=f"apical potential, {area_name(results, k)}")
-    axes.set_ylabel("Mean square (dimensionless)")
+    reference_line(axes, ORTHOGONAL, "orthogonal")
     axes.legend()
+    axes.set_ylabel("Angle of forward weights to\ntransposed feedback (degrees)")
 
 
 def _caption(results: Results) -> str:
-    return "todo"
+    learnt = results.config["protocol"]["presentations"]
+    deep, shallow, ratio = (
+        float(results.metric(f"test_error.{name}").value) for name in ("deep", "shallow", "ratio")
+    )
+    turns = [feedback_angles(results, k)[1][[0, -1], DEEP] for k in hidden_areas(results)]
+    return (
+        f"After {counted(learnt, 'pattern')} the test error is {number(deep)} where all areas "
+        f"learn and {number(shallow)} where the hidden area's bottom-up weights are fixed, "
+        f"{ratio:.3g} times as much. Learning turns the forward weights of the deep circuit "
+        f"relative to the transposed feedback weights, from "
+        f"{listed([f'{a:.0f}° to {b:.0f}°' for a, b in turns])}. Below: self-prediction in the "
+        "deep circuit while the teacher is there."
+    )

@@ -2,18 +2,13 @@
 
 from matplotlib.axes import Axes
 
-from microcircuit.analysis.figures.series import (
-    area_name,
-    draw_noisy,
-    hidden_areas,
-    over_presentations,
-)
+from microcircuit.analysis.figures.cancellation import draw_apical, draw_interneurons
+from microcircuit.analysis.figures.series import hidden_areas, named_area
 from microcircuit.analysis.figures.style import (
     DOUBLE,
-    GREY,
     Picture,
+    changed,
     counted,
-    fold,
     letter,
     listed,
     number,
@@ -21,64 +16,51 @@ from microcircuit.analysis.figures.style import (
 )
 from microcircuit.results import Results
 
-LINE_STYLES = ("-", "--", ":", "-.")
-
 
 def self_prediction_figure(results: Results) -> Picture:
     """Draw the apical potential, beside what there is to cancel, and the interneurons' error."""
-    figure = page(DOUBLE, 68)
+    figure = page(DOUBLE, 66)
     apical, interneurons = figure.subplots(1, 2)
     for axes in (apical, interneurons):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("Presentations")
-    _draw_apical(apical, results)
-    _draw_interneurons(interneurons, results)
+    draw_apical(apical, results)
+    draw_interneurons(interneurons, results)
+    _annotate(apical, _changes(results, "hidden", "v_apical_squared"))
+    _annotate(interneurons, _changes(results, "interneuron", "error_squared"))
     letter([apical, interneurons])
     return Picture(figure, _caption(results))
 
 
-def _fall(results: Results, record: str) -> str:
-    return fold(float(results.metric(f"{record}.fall").value))
+def _changes(results: Results, population: str, record: str) -> list[str]:
+    """Return how the record of each hidden area changed, such as ``falls 13-fold``."""
+    names = [f"{population}_{k}.{record}.fall" for k in hidden_areas(results)]
+    return [changed(float(results.metric(name).value)) for name in names]
 
 
-def _draw_apical(axes: Axes, results: Results) -> None:
-    for k in hidden_areas(results):
-        where = area_name(results, k)
-        top_down = over_presentations(results.record(f"hidden_{k}", "v_top_down_squared"))
-        left = over_presentations(results.record(f"hidden_{k}", "v_apical_squared"))
-        fall = _fall(results, f"hidden_{k}.v_apical_squared")
-        draw_noisy(axes, top_down, color=GREY, label=f"top-down input alone, {where}")
-        draw_noisy(axes, left, color=f"C{k - 1}", label=f"apical potential, {where}: falls {fall}")
-    axes.set_ylabel("Mean squared potential (dimensionless)")
-    axes.legend(loc="lower left")
-
-
-def _draw_interneurons(axes: Axes, results: Results) -> None:
-    for k in hidden_areas(results):
-        error = over_presentations(results.record(f"interneuron_{k}", "error_squared"))
-        fall = _fall(results, f"interneuron_{k}.error_squared")
-        draw_noisy(
-            axes, error, color=f"C{k - 1}", label=f"interneurons, {area_name(results, k)}: falls {fall}"
-        )
-    axes.set_ylabel("Mean squared error of prediction (dimensionless)")
-    axes.legend(loc="lower left")
+def _annotate(axes: Axes, changes: list[str]) -> None:
+    """Add the changes to the legend's lines, and draw it."""
+    handles, labels = axes.get_legend_handles_labels()
+    told = iter(changes)
+    labels = [label if "alone" in label else f"{label}: {next(told)}" for label in labels]
+    axes.legend(handles, labels, loc="lower left")
 
 
 def _caption(results: Results) -> str:
     shown = results.record("hidden_1", "v_apical_squared").shape[0]
-    falls = []
-    for k in hidden_areas(results):
+    apical = _changes(results, "hidden", "v_apical_squared")
+    told = []
+    for k, change in zip(hidden_areas(results), apical, strict=True):
         first, last = (
-            float(results.metric(f"hidden_{k}.v_apical_squared.{when}").value)
+            number(float(results.metric(f"hidden_{k}.v_apical_squared.{when}").value))
             for when in ("first", "last")
         )
-        fall = _fall(results, f"hidden_{k}.v_apical_squared")
-        falls.append(f"{fall} in {area_name(results, k)}, from {number(first)} to {number(last)}")
-    errors = [_fall(results, f"interneuron_{k}.error_squared") for k in hidden_areas(results)]
+        told.append(f"{change}{named_area(results, k, ' in {}')}, from {first} to {last}")
     return (
-        f"The mean squared apical potential falls {listed(falls)} over "
-        f"{counted(shown, 'presentation')} (means of the first and last twentieth), as "
-        "interneurons come to cancel the top-down input (grey: what it would be without them). "
-        f"Their squared error in predicting the next area falls {listed(errors)}."
+        f"Over {counted(shown, 'presentation')} the mean squared apical potential {listed(told)} "
+        "(means of the first and the last twentieth), as interneurons come to cancel the top-down "
+        "input, whose mean square alone is drawn in grey. The squared error with which "
+        "interneurons predict the next area "
+        f"{listed(_changes(results, 'interneuron', 'error_squared'))}."
     )

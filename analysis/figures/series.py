@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 
 from microcircuit.results import Record, Results
 
-BINS = 80
-"""Points of a smoothed line."""
+BINS, LOG_BINS = 80, 40
+"""Points of a smoothed line, on linear and logarithmic axes."""
 RAW_POINTS = 2000
 """Points of the raw line behind it at most."""
 
@@ -33,9 +33,9 @@ def hidden_areas(results: Results) -> range:
     return range(1, len(results.config["model"]["areas"]) - 1)
 
 
-def area_name(results: Results, area: int) -> str:
-    """Return what to call a hidden area; it has a number where there are several."""
-    return "hidden area" if len(hidden_areas(results)) == 1 else f"hidden area {area}"
+def named_area(results: Results, area: int, words: str = "{}") -> str:
+    """Return a name for a hidden area, put into words; nothing where there is only one."""
+    return "" if len(hidden_areas(results)) == 1 else words.format(f"hidden area {area}")
 
 
 def over_presentations(record: Record, replicate: int | None = None) -> Series:
@@ -52,7 +52,7 @@ def over_presentations(record: Record, replicate: int | None = None) -> Series:
     return Series(record.index + 1, data.reshape(len(data), -1).mean(axis=1))
 
 
-def binned(series: Series, *, bins: int = BINS, log: bool = False) -> Series:
+def binned(series: Series, *, bins: int, log: bool = False) -> Series:
     """Return the means over stretches of a series; values that are not finite are left out.
 
     Parameters
@@ -72,10 +72,20 @@ def binned(series: Series, *, bins: int = BINS, log: bool = False) -> Series:
     finite = np.isfinite(series.y)
     kept = np.stack([np.where(finite, series.x, 0), np.where(finite, series.y, 0), finite])
     x, y, count = np.add.reduceat(kept, starts, axis=1)
-    return Series(*(np.divide(s, count, out=np.full(len(s), np.nan), where=count > 0) for s in (x, y)))
+    return Series(
+        *(np.divide(s, count, out=np.full(len(s), np.nan), where=count > 0) for s in (x, y))
+    )
 
 
-def draw_noisy(axes: Axes, series: Series, *, color: str, label: str, bins: int = BINS) -> None:
+def draw_noisy(
+    axes: Axes,
+    series: Series,
+    *,
+    color: str,
+    label: str = "",
+    linestyle: str = "-",
+    bins: int | None = None,
+) -> None:
     """Draw a series as a light line, with its mean over short stretches on top.
 
     Parameters
@@ -84,16 +94,23 @@ def draw_noisy(axes: Axes, series: Series, *, color: str, label: str, bins: int 
         Where; on a logarithmic x axis the stretches grow.
     series : Series
         What.
-    color, label : str
+    color, label, linestyle : str
         As in matplotlib.
-    bins : int
+    bins : int, optional
         Points of the line on top.
     """
     every = max(1, len(series.y) // RAW_POINTS)
     seen = np.where(np.isfinite(series.y), series.y, np.nan)
     # As an image in the PDF: thousands of points that nobody will want to edit.
     axes.plot(
-        series.x[::every], seen[::every], color=color, alpha=0.3, linewidth=0.5, rasterized=True
+        series.x[::every],
+        seen[::every],
+        color=color,
+        alpha=0.3,
+        linewidth=0.5,
+        zorder=1,
+        rasterized=True,
     )
-    smooth = binned(series, bins=bins, log=axes.get_xscale() == "log")
-    axes.plot(*smooth, color=color, label=label, marker="o" if len(smooth.y) == 1 else None)
+    log = axes.get_xscale() == "log"
+    smooth = binned(series, bins=bins or (LOG_BINS if log else BINS), log=log)
+    axes.plot(*smooth, color=color, label=label, linestyle=linestyle)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 SINGLE, DOUBLE = 89.0, 183.0
 """Widths of one and of two columns of a journal, in mm."""
@@ -40,6 +41,18 @@ def page(width: float, height: float) -> Figure:
     return Figure(figsize=(width / MM_PER_INCH, height / MM_PER_INCH))
 
 
+def count_axis(axes: Axes, label: str) -> None:
+    """Label a linear x axis that counts; ticks are whole numbers such as 500, 20k or 10M."""
+    axes.set_xlabel(label)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def reference_line(axes: Axes, y: float, label: str) -> None:
+    """Draw a horizontal line to compare with."""
+    axes.axhline(y, color=GREY, linestyle="--", linewidth=0.8, zorder=0, label=label)
+
+
 def letter(panels: Iterable[Axes]) -> None:
     """Put the letters a, b, c, ... on panels."""
     for axes, name in zip(panels, string.ascii_lowercase, strict=False):
@@ -51,12 +64,13 @@ def number(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e6:
         return f"{float(f'{value:.3g}'):,.12g}"
     mantissa, exponent = f"{value:.2e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
+    return f"{mantissa} \N{MULTIPLICATION SIGN} 10{str(int(exponent)).translate(SUPERSCRIPTS)}"
 
 
-def fold(value: float) -> str:
-    """Return a factor as a text says it: 2.4-fold or 13-fold."""
-    return f"{value:,.0f}-fold" if value >= 10 else f"{value:.2g}-fold"
+def changed(ratio: float) -> str:
+    """Return what became of a value, from its first over its last: ``falls 13-fold``."""
+    verb, fold = ("falls", ratio) if ratio >= 1 else ("rises", 1 / ratio)
+    return f"{verb} {fold:,.0f}-fold" if fold >= 10 else f"{verb} {fold:.2g}-fold"
 
 
 def counted(count: int, noun: str) -> str:

@@ -201,7 +201,7 @@ def test_program_that_cannot_be_made_is_a_failure(error, message, monkeypatch):
     monkeypatch.setitem(simulation.DEVICES, "cpp", broken)
     output = call("run", "self-prediction", "-o", "a", exit_code=errors.FAILED)
     assert message in output
-    assert "Resume with: microcircuit run --resume a" in output
+    assert not Path("a").exists()  # so that the same command can be given again
 
 
 def test_every_expected_error_exists():

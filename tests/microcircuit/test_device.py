@@ -266,6 +266,7 @@ def compile_and_run(queue):
     queue.put(chunk.state["cells.v"])
 
 
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_two_processes_compile_the_same_at_once(tmp_path, monkeypatch):
     monkeypatch.setenv("MICROCIRCUIT_CACHE", str(tmp_path / "new" / "cache"))
     context = multiprocessing.get_context("fork")  # they start in the same instant

@@ -20,6 +20,9 @@ from microcircuit.simulation import DeviceSettings, DivergenceError, simulate, s
 from microcircuit.state import with_overrides
 from microcircuit.storage import FolderInUseError, RunFolder, StorageError
 
+# Children compute and are killed, or end without the handlers of threads that were not forked.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
+
 PRESENTATIONS = 100
 PROBES = 4
 

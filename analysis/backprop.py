@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import spence
+from scipy.special import expit, spence
 
 
 @dataclass(frozen=True)
@@ -34,13 +34,9 @@ class Transfer:
     integral: Callable[[np.ndarray], np.ndarray]
 
 
-def _logistic(v: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-v))
-
-
 LOGISTIC = Transfer(
-    value=_logistic,
-    slope=lambda v: _logistic(v) * (1 - _logistic(v)),
+    value=expit,
+    slope=lambda v: expit(v) * (1 - expit(v)),
     integral=lambda v: np.logaddexp(0, v),
 )
 
@@ -49,7 +45,7 @@ def soft_rectifier(gamma: float, beta: float, theta: float) -> Transfer:
     """Return phi(v) = gamma log(1 + exp(beta (v - theta)))."""
     return Transfer(
         value=lambda v: gamma * np.logaddexp(0, beta * (v - theta)),
-        slope=lambda v: gamma * beta * _logistic(beta * (v - theta)),
+        slope=lambda v: gamma * beta * expit(beta * (v - theta)),
         # The integral of log(1 + exp(x)) is -Li2(-exp(x)), and scipy's spence(z) is Li2(1 - z).
         integral=lambda v: -gamma / beta * spence(1 + np.exp(beta * (v - theta))),
     )

@@ -21,7 +21,7 @@ from microcircuit.results import Results
 
 DEEP, SHALLOW = 0, 1
 """The protocol's replicates."""
-CIRCUITS = {DEEP: ("deep: all areas learn", "C0"), SHALLOW: ("shallow: only the output", "C1")}
+CIRCUITS = {DEEP: ("deep: all areas learn", "C0"), SHALLOW: ("shallow: hidden area fixed", "C1")}
 MARKERS = "osD^v"
 """Of hidden areas 1, 2, ..."""
 ORTHOGONAL = 90.0

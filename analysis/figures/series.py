@@ -49,7 +49,7 @@ def over_presentations(record: Record, replicate: int | None = None) -> Series:
         Which; their mean without it.
     """
     data = record.data if replicate is None else record[:, replicate]
-    return Series(record.index + 1, data.reshape(len(data), -1).mean(axis=1))
+    return Series(record.index + 1, data.mean(axis=tuple(range(1, data.ndim))))
 
 
 def binned(series: Series, *, bins: int, log: bool = False) -> Series:

@@ -1,0 +1,115 @@
+"""Exact gradients, against finite differences and against the circuit's own error."""
+
+import numpy as np
+import pytest
+
+from microcircuit.analysis.backprop import LOGISTIC, forward, gradients, loss, soft_rectifier
+
+TRANSFERS = {
+    "logistic": LOGISTIC,
+    "soft-rectifier": soft_rectifier(0.1, 1.0, 3.0),
+    "steep": soft_rectifier(1.0, 2.0, 0.5),
+}
+STEP = 2e-3
+"""Of the five-point differences: their error is about STEP**4 = 2e-11, and rounding adds about
+1e-16/STEP = 1e-13, both relative to a loss of about 1."""
+
+
+def network(hidden, seed):
+    random = np.random.default_rng(seed)
+    sizes = [5, *random.integers(2, 6, hidden), 3]
+    weights = [random.uniform(-1, 1, (sizes[k + 1], sizes[k])) for k in range(len(sizes) - 1)]
+    attenuations = random.uniform(0.3, 1, len(weights))
+    return weights, attenuations, random.uniform(0, 1, sizes[0]), random.normal(0, 1, sizes[-1])
+
+
+def difference(function, x):
+    """The derivative of a function of a number, to the fourth order."""
+    near = function(x + STEP) - function(x - STEP)
+    far = function(x + 2 * STEP) - function(x - 2 * STEP)
+    return (8 * near - far) / (12 * STEP)
+
+
+def differences(weights, *others):
+    """dL/dW of all weights, one at a time."""
+    found = [np.empty_like(weight) for weight in weights]
+    for k, weight in enumerate(weights):
+        for index in np.ndindex(weight.shape):
+
+            def changed(value, k=k, index=index):
+                varied = [w.copy() for w in weights]
+                varied[k][index] = value
+                return loss(varied, *others)
+
+            found[k][index] = difference(changed, weight[index])
+    return found
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("hidden", [1, 2, 3])
+@pytest.mark.parametrize("name", ["logistic", "steep"])
+def test_gradient_is_the_derivative_of_the_loss(name, hidden, seed):
+    weights, attenuations, pattern, target = network(hidden, seed)
+    others = attenuations, TRANSFERS[name], pattern, target
+    exact = gradients(weights, *others)
+    for found, expected in zip(exact, differences(weights, *others), strict=True):
+        assert np.linalg.norm(found - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("hidden", [1, 2, 3])
+def test_gradient_with_the_transfer_function_of_the_paper(hidden):
+    weights, attenuations, pattern, target = network(hidden, seed=0)
+    # Its slope of about 0.005 makes a gradient smaller with every area; a large target puts the
+    # differences of the loss above rounding again, but in proportion only.
+    others = attenuations, TRANSFERS["soft-rectifier"], pattern, 1e3 * target
+    exact = gradients(weights, *others)
+    scale = abs(loss(weights, *others))
+    for found, expected in zip(exact, differences(weights, *others), strict=True):
+        tolerance = 1e-6 * np.linalg.norm(expected) + 1e-12 * scale
+        assert np.linalg.norm(found - expected) < tolerance
+        assert tolerance < 1e-2 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_slope_and_integral(name):
+    transfer = TRANSFERS[name]
+    for v in np.linspace(-8, 8, 33):
+        # Relative to a slope of order 1 and an integral of order 10: see STEP.
+        assert transfer.slope(v) == pytest.approx(difference(transfer.value, v), rel=1e-6, abs=1e-9)
+        assert transfer.value(v) == pytest.approx(
+            difference(transfer.integral, v), rel=1e-6, abs=1e-9
+        )
+
+
+@pytest.mark.filterwarnings("error")
+def test_logistic_of_large_potentials():
+    assert LOGISTIC.value(np.array([-1e4, 1e4])).tolist() == [0, 1]
+    assert LOGISTIC.slope(np.array([-1e4, 1e4])).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("name", TRANSFERS)
+def test_the_loss_is_what_output_plasticity_descends(name):
+    """phi(u) - phi(vhat) over lambda, at u = (1 - lambda) vhat + lambda u_trgt, is -dL/dv."""
+    transfer, factor = TRANSFERS[name], 1e-7
+    weights, attenuations, pattern, target = network(0, seed=1)
+    (predicted,) = forward(weights, attenuations, transfer, pattern)
+    soma = (1 - factor) * predicted + factor * target
+    update = np.outer(transfer.value(soma) - transfer.value(predicted), pattern) / factor
+    (gradient,) = gradients(weights, attenuations, transfer, pattern, target)
+    # First order in the mixing factor; rounding of phi adds 1e-16 / factor.
+    np.testing.assert_allclose(update, -gradient / attenuations[0], rtol=1e-5)
+
+
+def test_loss_is_least_at_the_target():
+    weights, attenuations, pattern, _ = network(2, seed=2)
+    reached = forward(weights, attenuations, LOGISTIC, pattern)[-1]
+    others = weights, attenuations, LOGISTIC, pattern
+    for gradient in gradients(*others, reached):
+        assert np.abs(gradient).max() == 0
+    # Of the same output, other targets: L - L(at target) is positive, as phi increases.
+    for shift in (-0.5, 0.5):
+        v = reached + shift
+        best = np.sum(LOGISTIC.value(v) * 0 - LOGISTIC.integral(v))
+        least = np.sum(LOGISTIC.value(reached) * (reached - v) - LOGISTIC.integral(reached))
+        assert loss(*others, v) == pytest.approx(least)
+        assert least > best

@@ -144,7 +144,7 @@ def alignment(results: Results) -> Alignment:
     for p, r in np.ndindex(*points.pattern.shape[:2]):
         exact = gradients(
             [w[r] for w in points.weights],
-            factors[p, r],
+            factors[p, r].tolist(),
             transfer,
             points.pattern[p, r],
             points.target[p, r],

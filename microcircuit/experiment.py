@@ -8,6 +8,7 @@ import numpy as np
 
 from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.naming import unknown
+from microcircuit.population import check_name
 from microcircuit.records import Mean, Record, check_records
 from microcircuit.results import Metric, Results
 from microcircuit.schedule import Schedule, input_size
@@ -87,6 +88,7 @@ class Experiment:
         if self.live not in means:
             raise CircuitError(unknown("live record", self.live, means))
         for probe in self.probes:
+            check_name("probe", probe.name)
             probe.schedule.check(self.circuit)
             if probe.schedule.inputs != self.schedule.inputs:
                 raise CircuitError(f"probe {probe.name!r} sets other inputs than the experiment")

@@ -35,7 +35,7 @@ class _Bar:
             self._task,
             completed=position,
             pace=f"{pace:.3g}/s",
-            live=f"{self._label} = {live:.3g}",
+            live=f"{live:.3g} {self._label}",
         )
 
 
@@ -56,7 +56,7 @@ def progress_bar(done: int, total: int, label: str) -> Iterator[Progress]:
         TextColumn("{task.fields[pace]}", table_column=Column(no_wrap=True)),
         TimeRemainingColumn(),
         TextColumn("left", table_column=Column(no_wrap=True)),
-        TextColumn("{task.fields[live]}", table_column=Column(ratio=1)),
+        TextColumn("{task.fields[live]}", table_column=Column(no_wrap=True, overflow="ellipsis")),
     )
     with Display(*columns, console=Console(stderr=True)) as display:
         task = display.add_task("", total=total, completed=done, pace="", live="")

@@ -35,6 +35,14 @@ class Presentations:
     inputs: Mapping[str, np.ndarray]
     learning: np.ndarray
 
+    def __post_init__(self) -> None:
+        """Check that there is a learning flag for each presentation."""
+        if np.shape(self.learning) != np.shape(self.steps):
+            raise CircuitError(
+                f"{np.size(self.steps)} presentations need as many learning flags, "
+                f"got shape {np.shape(self.learning)}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:

@@ -1,5 +1,6 @@
 """The figure of one association: without a teacher, with one, and without again."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from microcircuit.analysis.figures.style import (
 )
 from microcircuit.results import Results
 
-PHASES = ("before", "teacher on", "after")
+PHASES = ("Before", "Teacher on", "After")
 WIDTHS = (1.0, 3.4, 1.0)
 """Of the phases, which last very different times."""
 SMOOTHED = 0.05
@@ -55,7 +56,7 @@ def association_figure(results: Results) -> Picture:
         for k in hidden_areas(results):
             _draw_apical(grid[k, column], results, phase, k)
         _draw_errors(grid[-1, column], results, phase)
-        grid[0, column].set_title(name.capitalize())
+        grid[0, column].set_title(name)
         grid[-1, column].set_xlabel("Time (s)")
     _arrange(grid, phases)
     return Picture(figure, _caption(results))
@@ -63,12 +64,10 @@ def association_figure(results: Results) -> Picture:
 
 def _phases(results: Results) -> list[Phase]:
     """Return the stretches before, with and after the teacher."""
-    teacher = results.record("output", "g_teacher")
-    taught = teacher.time[teacher[:, 0, 0, 0] > 0] / MS_PER_S
-    last = results.record("output", "error_squared").time[-1] / MS_PER_S
-    interval = np.diff(teacher.time[:2]).sum() / MS_PER_S
-    stop = taught[-1] + interval
-    return [Phase(0.0, taught[0]), Phase(taught[0], stop), Phase(stop, last)]
+    protocol = results.config["protocol"]
+    ends = results.record("output", "error_squared").time / MS_PER_S
+    bounds = [0.0, ends[protocol["before"] - 1], ends[-1 - protocol["after"]], ends[-1]]
+    return [Phase(*stretch) for stretch in pairwise(bounds)]
 
 
 def _arrange(grid: np.ndarray, phases: list[Phase]) -> None:
@@ -115,9 +114,9 @@ def _draw_outputs(axes: Axes, results: Results, phase: Phase) -> None:
 def _draw_apical(axes: Axes, results: Results, phase: Phase, area: int) -> None:
     """Draw the neurons that the teacher hits in opposite ways, and one between."""
     apical = results.record(f"hidden_{area}", "v_apical")
-    taught = results.record("output", "g_teacher")[:, 0, 0, 0] > 0
-    early = np.flatnonzero(taught)[: 1 + len(taught) // 100]
-    for color, index in enumerate(_three(apical[early[0] : early[-1] + 1, 0, 0].mean(axis=0))):
+    onset = np.searchsorted(apical.index, results.config["protocol"]["before"])
+    early = apical[onset : onset + 1 + apical.shape[0] // 100, 0, 0].mean(axis=0)
+    for color, index in enumerate(_three(early)):
         potential = phase.cut(_neuron(results, f"hidden_{area}", "v_apical", int(index)))
         label = f"hidden neuron {index + 1}{named_area(results, area, ',\n{}')}"
         draw_noisy(axes, potential, color=f"C{color + 3}", label=label, bins=_bins(phase))
@@ -161,9 +160,10 @@ def _caption(results: Results) -> str:
         for k in hidden_areas(results)
     ]
     return (
-        f"Over {counted(taught, 'presentation')} with a teacher (shaded) the output learns its "
-        f"target: without the teacher its mean squared error is {before} before and {after} after. "
-        "The mean squared apical potential, the error in the hidden area, falls from "
+        f"Over {counted(taught, 'presentation')} with a teacher (shaded) the output is "
+        "pulled to its target; without the teacher its mean squared error is "
+        f"{before} before and {after} after. "
+        "The mean squared apical potential, the error in the hidden area, goes from "
         f"{listed(apical)} while the teacher is there. Light: raw traces; dark: means over "
         f"{SMOOTHED * MS_PER_S:.0f} ms; each phase has its own time scale."
     )

@@ -98,9 +98,8 @@ def _caption(results: Results) -> str:
     reached = f"{100 * accuracy[-1]:.3g} %"
     first = int(presentations[np.flatnonzero(accuracy == accuracy[-1])[0]])
     return (
-        f"Bars are told apart: {reached} of the {len(LABELS)} patterns in the last test, after "
-        f"{counted(len(error), 'presentation')}, a value first reached after {first:,} (a linear "
-        f"readout can get {LINEAR} of {len(LABELS)} at most). The squared error of what the "
-        f"output's basal dendrites predict is {number(error[:stretch].mean())} in the first and "
+        f"After {counted(len(error), 'presentation')} {reached} of the {len(LABELS)} patterns are "
+        f"told apart, so many for the first time after {first:,}; a linear readout can tell "
+        f"{LINEAR} at most. The squared error of what the output's basal dendrites predict is {number(error[:stretch].mean())} in the first and "
         f"{number(error[-stretch:].mean())} in the last twentieth of the run."
     )

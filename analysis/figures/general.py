@@ -40,7 +40,7 @@ def _draw_record(axes: Axes, record: Record, population: str, name: str) -> None
     axes.set_title(_words(population))
     count_axis(axes, "Presentations")
     unit = "dimensionless" if record.units == "1" else record.units
-    axes.set_ylabel(f"{_words(name)} ({unit})")
+    axes.set_ylabel(f"{_words(name)}\n({unit})")
 
 
 def _spans_decades(series: Series) -> bool:

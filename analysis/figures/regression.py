@@ -3,7 +3,7 @@
 from matplotlib.axes import Axes
 
 from microcircuit.analysis.figures.cancellation import draw_apical, draw_interneurons
-from microcircuit.analysis.figures.series import hidden_areas
+from microcircuit.analysis.figures.series import hidden_areas, named_area
 from microcircuit.analysis.figures.style import (
     DOUBLE,
     GREY,
@@ -68,7 +68,9 @@ def _draw_angles(axes: Axes, results: Results) -> None:
     for k in hidden_areas(results):
         presentations, angles = feedback_angles(results, k)
         for circuit, (_, color) in CIRCUITS.items():
-            axes.plot(presentations, angles[:, circuit], color=color, marker=MARKERS[k - 1])
+            name = named_area(results, k) if circuit == DEEP else ""
+            marker = MARKERS[(k - 1) % len(MARKERS)]
+            axes.plot(presentations, angles[:, circuit], color=color, marker=marker, label=name)
     reference_line(axes, ORTHOGONAL, "orthogonal")
     axes.legend()
     axes.set_ylabel("Angle of forward weights to\ntransposed feedback (degrees)")

@@ -113,4 +113,6 @@ def draw_noisy(
     )
     log = axes.get_xscale() == "log"
     smooth = binned(series, bins=bins or (LOG_BINS if log else BINS), log=log)
-    axes.plot(*smooth, color=color, label=label, linestyle=linestyle)
+    # A line needs two points.
+    marker = "o" if len(smooth.y) == 1 else None
+    axes.plot(*smooth, color=color, label=label, linestyle=linestyle, marker=marker)

@@ -44,7 +44,7 @@ def page(width: float, height: float) -> Figure:
 def count_axis(axes: Axes, label: str) -> None:
     """Label a linear x axis that counts; ticks are whole numbers such as 500, 20k or 10M."""
     axes.set_xlabel(label)
-    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
 
 

@@ -176,7 +176,7 @@ def test_run_of_a_protocol_that_is_not_ours(run, tmp_path):
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["Hidden 1", "Hidden 1", "Interneuron 1"]
     labels = {axes.get_ylabel() for axes in figure.axes}
-    assert "V apical squared (dimensionless)" in labels
+    assert "V apical squared\n(dimensionless)" in labels
 
 
 def test_run_that_diverged(run, tmp_path):

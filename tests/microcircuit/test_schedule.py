@@ -137,3 +137,8 @@ def test_parameter(values, expected):
 def test_wrong_stimuli(inputs, message):
     with pytest.raises(CircuitError, match=message):
         tables(circuit(), ("cells.drive",), presentations(**inputs), 2)
+
+
+def test_every_presentation_needs_a_learning_flag():
+    with pytest.raises(CircuitError, match="3 presentations need as many learning flags"):
+        Presentations(steps=np.full(3, 10), inputs={}, learning=np.ones(2, dtype=bool))

@@ -172,7 +172,7 @@ def print_figures(drawn: Iterable[tuple[Sequence[Path], str]]) -> None:
     """Print where figures are and what they show, from their paths and captions."""
     for paths, caption in drawn:
         print_line(f"Figure   {', '.join(map(str, paths))}")
-        print_line(f"         {caption}")
+        print_line(caption)
 
 
 def print_checks(checks: Iterable["Check"]) -> None:

@@ -7,8 +7,9 @@ without a teacher, noise or learning; the class is the output with the highest p
 
 Network and conductances are those of a public implementation of this task; its transfer function,
 targets and start are not known to us. Ours are the logistic function, targets of plus or minus one
-and weights in (-3, 3). A linear readout can't tell rows from columns (5 of 8 patterns is its best),
-and with smaller weights the hidden neurons are too nearly linear to help. Learning rates: the
+and weights in (-3, 3). Rows and columns have the same mean image, so no linear readout tells all
+eight apart (least squares gets five), and with smaller weights the hidden neurons are too nearly
+linear to help. Learning rates: the
 implementation's 5e-3, 1e-3 and 2e-3 per ms learn the task too slowly here, as the slope of the
 logistic function is at most 1/4; ours are 20, 8 and 8 times as large.
 """

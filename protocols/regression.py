@@ -114,6 +114,11 @@ class Regression:
             ),
             records=(
                 *error_records(model),
+                # How much there is to cancel at the apical dendrites.
+                *(
+                    mean_square("v_top_down", f"hidden_{k}", "v_top_down_squared")
+                    for k in model.hidden
+                ),
                 mean_square("rate - rate_target", "output", "rate_error_squared", last=SETTLED),
             ),
             live="output.rate_error_squared",

@@ -84,7 +84,10 @@ class SelfPrediction:
 
 
 def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:
-    """Compare the first and the last twentieth of the run, at least one presentation."""
+    """Compare the first hundredth and the last twentieth of the run, at least one presentation.
+
+    The beginning is short, as most of the fall takes a few dozen presentations.
+    """
     metrics = {}
     for k in model.hidden:
         for population, name in (
@@ -92,15 +95,12 @@ def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:
             (f"interneuron_{k}", "error_squared"),
         ):
             values = results.record(population, name).data.mean(axis=(1, 2))
-            stretch = max(1, len(values) // 20)
-            first, last = values[:stretch].mean(), values[-stretch:].mean()
-            described = f"mean {name} of {population} in the"
-            metrics[f"{population}.{name}.first"] = Metric(
-                float(first), description=f"{described} first {stretch} presentations"
-            )
-            metrics[f"{population}.{name}.last"] = Metric(
-                float(last), description=f"{described} last {stretch} presentations"
-            )
+            start, end = max(1, len(values) // 100), max(1, len(values) // 20)
+            first, last = values[:start].mean(), values[-end:].mean()
+            for when, value, count in (("first", first, start), ("last", last, end)):
+                metrics[f"{population}.{name}.{when}"] = Metric(
+                    float(value), description=f"mean over the {when} {count} presentations"
+                )
             metrics[f"{population}.{name}.fall"] = Metric(
                 float(first / last), description=f"first over last {name} of {population}"
             )

@@ -33,7 +33,6 @@ SHORT = {
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Work in an empty folder, where whatever is simulated is short and needs no compiler."""
-    pytest.importorskip("microcircuit.analysis.figures")
     simulate = simulation.simulate
 
     def shortened(protocol, model, **options):
@@ -69,7 +68,6 @@ def test_every_protocol_has_an_example():
 
 
 def test_configuration_file(tmp_path, monkeypatch):
-    pytest.importorskip("microcircuit.analysis.figures")
     monkeypatch.chdir(tmp_path)
     file = ROOT / "examples/self_prediction.toml"
     short = ["--set", "protocol.presentations=1", "--set", "protocol.duration=1 ms"]

@@ -100,6 +100,7 @@ def _caption(results: Results) -> str:
     return (
         f"After {counted(len(error), 'presentation')} {reached} of the {len(LABELS)} patterns are "
         f"told apart, so many for the first time after {first:,}; a linear readout can tell "
-        f"{LINEAR} at most. The squared error of what the output's basal dendrites predict is {number(error[:stretch].mean())} in the first and "
-        f"{number(error[-stretch:].mean())} in the last twentieth of the run."
+        f"{LINEAR} at most. The squared error of what the output's basal dendrites predict is "
+        f"{number(error[:stretch].mean())} in the first and {number(error[-stretch:].mean())} in "
+        "the last twentieth of the run."
     )

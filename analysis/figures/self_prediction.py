@@ -59,8 +59,8 @@ def _caption(results: Results) -> str:
         told.append(f"{change}{named_area(results, k, ' in {}')}, from {first} to {last}")
     return (
         f"Over {counted(shown, 'presentation')} the mean squared apical potential {listed(told)} "
-        "(means of the first and the last twentieth), as interneurons come to cancel the top-down "
-        "input, whose mean square alone is drawn in grey. The squared error with which "
-        "interneurons predict the next area "
+        "(means over the first hundredth and the last twentieth of the run), as interneurons come "
+        "to cancel the top-down input, whose mean square alone is drawn in grey. The squared error "
+        "with which interneurons predict the next area "
         f"{listed(_changes(results, 'interneuron', 'error_squared'))}."
     )

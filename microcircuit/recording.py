@@ -14,6 +14,13 @@ from microcircuit.state import State
 
 MILLISECONDS = 1e3
 
+TIMES = {
+    "time": ("time of the sample", "number of the presentation"),
+    "presentation": ("end of the presentation", "number of the presentation"),
+    "snapshot": ("time of the snapshot", "presentations before the snapshot"),
+}
+"""What the datasets `time` and `index` hold, by the dimension along which rows are appended."""
+
 
 def live_value(live: str, chunk: Chunk) -> float:
     """Return a chunk's average of the record that the progress bar shows."""
@@ -103,15 +110,13 @@ class Recording:
         self._pending[dataset].append(values)
 
     def _put_time(self, path: str, first: str, at: np.ndarray, index: np.ndarray) -> None:
-        time = Dataset(path=f"{path}/time", units="ms", dimensions=(first,), dtype="float64")
+        """Add when rows were taken: their time, and the presentation that they belong to."""
+        when, which = TIMES[first]
+        time = Dataset(
+            path=f"{path}/time", units="ms", dimensions=(first,), dtype="float64", description=when
+        )
         number = Dataset(
-            path=f"{path}/index",
-            units="1",
-            dimensions=(first,),
-            dtype="int64",
-            description="number of the presentation"
-            if first != "snapshot"
-            else "presentations before the snapshot",
+            path=f"{path}/index", units="1", dimensions=(first,), dtype="int64", description=which
         )
         self._put(time, at * (float(self._structure.circuit.dt) * MILLISECONDS))
         self._put(number, index.astype(np.int64))

@@ -64,7 +64,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from brian2 import Quantity, ms
-from pydantic import BeforeValidator, PositiveInt
+from pydantic import BeforeValidator, PositiveFloat, PositiveInt
 
 from microcircuit import seeding
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
@@ -195,9 +195,9 @@ class Sacramento2018:
 
     areas: tuple[PositiveInt, ...] = (30, 20, 10)
     transfer: Literal["soft-rectifier", "logistic"] = "soft-rectifier"
-    gamma: Annotated[float, In(""), POSITIVE] = 0.1
-    beta: Annotated[float, In(""), POSITIVE] = 1.0
-    theta: Annotated[float, In("")] = 3.0
+    gamma: PositiveFloat = 0.1
+    beta: PositiveFloat = 1.0
+    theta: float = 3.0
     g_leak: Conductance = 0.1 / ms
     g_basal: Conductance = 1 / ms
     g_dendrite: Conductance = 1 / ms
@@ -216,7 +216,7 @@ class Sacramento2018:
     ) = None
     start: Literal["random", "self-predicting"] = "random"
     feedback: Literal["random", "symmetric"] = "random"
-    weight_range: Annotated[float, In(""), POSITIVE] = 1.0
+    weight_range: PositiveFloat = 1.0
     dt: Time = 0.1 * ms
 
     def __post_init__(self) -> None:

@@ -242,10 +242,16 @@ def test_other_numbers_are_not_compiled_again(drill, drill_program, monkeypatch)
 
 
 def test_another_structure_is_another_program(drill, drill_program, monkeypatch):
-    monkeypatch.setattr(device, "_make", refuse)
+    folders = []
+
+    def remember_and_refuse(project):
+        folders.append(project)
+        refuse(project)
+
+    monkeypatch.setattr(device, "_make", remember_and_refuse)
     with pytest.raises(AssertionError, match="compiled again"):
         CppProgram(replace(drill.structure, records=drill.structure.records[:1]))
-    assert not list(cache_folder().glob("building-*"))
+    assert [folder.exists() for folder in folders] == [False]
 
 
 ALONE = Circuit(

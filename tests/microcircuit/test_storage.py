@@ -234,13 +234,14 @@ def test_interrupt_waits_for_the_segment_and_no_longer(tmp_path, monkeypatch, re
         appended.append(segment.name)
 
     begin(tmp_path / "run", saves=5)
+    usual = signal.getsignal(signal.SIGINT)  # Brian2's, where it has been imported
     with RunFolder.resume(tmp_path / "run") as folder:
         with monkeypatch.context() as patch:
             patch.setattr(assembly, "_append", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 finish(folder)
         assert appended == ["segment-0-3.npz"]
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        assert signal.getsignal(signal.SIGINT) is usual
         assert not (tmp_path / "run" / "run.h5.part").exists()
         with ThreadPoolExecutor() as pool:  # only the main thread may change signal handlers
             assert contents(pool.submit(finish, folder).result()) == reference

@@ -14,12 +14,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from brian2 import Quantity, get_dimensions, ms, second
-from brian2.units.fundamentalunits import Dimension, have_same_dimensions
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, have_same_dimensions
 
 from microcircuit.naming import unknown
 from microcircuit.population import CircuitError, Population, Value, check_name, check_units
+from microcircuit.timing import refuse_stale
 
 __all__ = ["Circuit", "CircuitError", "LearningRule", "Population", "Projection"]
+
+SUFFIXES = ("_drive", "_learn", "_update", "_post_factor", "_pre_factor", "_kernel")
+"""Ends of names that the engine makes from those of projections and records."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +108,14 @@ class Projection:
     def __post_init__(self) -> None:
         """Validate what can be said without the circuit."""
         check_name("projection", self.name)
-        weights = np.asarray(self.weights, dtype=float)
+        weights = np.array(self.weights, dtype=float)
         if not np.all(np.isfinite(weights)):
             raise CircuitError(f"projection {self.name!r}: weights must be finite")
+        weights.flags.writeable = False  # nor does the caller's array change them any more
+        dimensions = get_dimensions(self.weights)
+        if dimensions is not DIMENSIONLESS:
+            weights = Quantity(weights, dim=dimensions)
+        object.__setattr__(self, "weights", weights)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +159,7 @@ class Circuit:
         for projection in self.projections:
             self._check_projection(projection)
         self.update_order()
+        refuse_stale({p.name: p for p in self.populations}, self.driven)
 
     def population(self, name: str) -> Population:
         """Return the population of that name.
@@ -177,6 +187,11 @@ class Circuit:
                 return projection
         raise CircuitError(unknown("projection", name, [p.name for p in self.projections]))
 
+    @property
+    def driven(self) -> set[tuple[str, str]]:
+        """The compartments that projections drive: (population, variable)."""
+        return {(projection.post, projection.target) for projection in self.projections}
+
     def update_order(self) -> dict[str, int]:
         """Return the order of state updates: who reads a linked variable comes before its source.
 
@@ -202,12 +217,19 @@ class Circuit:
             raise CircuitError("a circuit needs a population")
         names = [*(p.name for p in self.populations), *(p.name for p in self.projections)]
         for name in names:
-            if name == "presenter" or name.startswith("record_"):
+            taken = name == "presenter" or name.startswith("record_") or name.endswith(SUFFIXES)
+            if taken:
                 raise CircuitError(f"the name {name!r} is taken by the engine: choose another")
             if names.count(name) > 1:
                 raise CircuitError(f"the name {name!r} is used more than once in the circuit")
 
     def _check_population(self, population: Population) -> None:
+        if self.replicates * self.batch > 1:
+            for name in sorted({"i", "N"} & population.parsed.identifiers):
+                raise CircuitError(
+                    f"population {population.name!r}: {name} counts the neurons of all replicates "
+                    "and the batch: give each neuron its number as an initial value instead"
+                )
         for name, value in population.parameters.items():
             if np.shape(value) not in ((), (self.replicates,)):
                 raise CircuitError(

@@ -23,10 +23,11 @@ from brian2 import Network, get_device, prefs, set_device
 from brian2.core.names import Nameable
 from brian2.core.variables import ArrayVariable
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import RuntimeDevice, reset_device
 
 from microcircuit.cache import cache_folder
 from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
-from microcircuit.records import Trace
+from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations, steps, tables
 from microcircuit.state import State
 
@@ -118,6 +119,10 @@ class Program(ABC):
         """
         onset = first_step + np.concatenate([[0], np.cumsum(stretch.steps)]).astype(np.int64)
         values = {**parameters, **state, **self._presenter(stretch, onset)}
+        for record in self.structure.records:
+            if isinstance(record, Mean):  # whatever an interrupted run has left
+                width = record_width(record, self.structure)
+                values[f"{recorder_name(record)}.sum"] = np.zeros(width)
         outputs = {key: array.size for key, array in state.items()}
         outputs |= dict.fromkeys(("presenter.diverged", "presenter.presentation"), 1)
         for record in self.structure.records:
@@ -170,8 +175,18 @@ class Program(ABC):
 
 @contextlib.contextmanager
 def _active(name: str) -> Iterator[object]:
-    """Make a Brian2 device active with the preferences of this engine; leave all as it was."""
-    previous = get_device()
+    """Make a Brian2 device active with the preferences of this engine; leave all as it was.
+
+    Raises
+    ------
+    ProgramError
+        The user's own script has another device than the runtime one, which would lose its work.
+    """
+    if not isinstance(get_device(), RuntimeDevice):
+        raise ProgramError(
+            "a Brian2 device of your own is active: finish with it and call "
+            "brian2.set_device('runtime') before circuits are simulated"
+        )
     saved = prefs.codegen.target, prefs.codegen.cpp.extra_compile_args_gcc
     stopping = prefs.core.stop_on_keyboard_interrupt
     prefs.codegen.target = "numpy"
@@ -183,7 +198,7 @@ def _active(name: str) -> Iterator[object]:
     finally:
         prefs.codegen.target, prefs.codegen.cpp.extra_compile_args_gcc = saved
         prefs.core.stop_on_keyboard_interrupt = stopping
-        previous.activate()
+        reset_device()
 
 
 def _arrays(network: Network) -> dict[str, ArrayVariable]:
@@ -281,6 +296,9 @@ def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, _File]
         folder = cache / _digest(project)
         if not (folder / "main").exists():
             _make(project)
+            for pattern in ("*.gch", "**/*.o"):  # large, and of no more use
+                for leftover in project.glob(pattern):
+                    leftover.unlink()
             # Another process may have been faster; then its program is as good as ours.
             with contextlib.suppress(OSError):
                 project.rename(folder)
@@ -299,10 +317,11 @@ def _generate(structure: Structure, build: Build, project: Path) -> dict[str, _F
         arrays = _arrays(network)
         device.apply_run_args()
         first, dt = arrays["presenter.first_step"], structure.circuit.dt
-        device.insert_code(
-            "main",
-            f"{network.name}.t = {device.get_array_name(first)}[0] * {float(dt)!r};",
-        )
+        (clock,) = {obj.clock for obj in network.objects}
+        # The network's time, and the clock's: Brian2 sets the latter only at the end of a step.
+        times = f"{network.name}.t", f"{device.get_array_name(clock.variables['t'])}[0]"
+        start = f"{device.get_array_name(first)}[0] * {float(dt)!r}"
+        device.insert_code("before_network_run", f"{' = '.join(times)} = {start};")
         network.run(FOREVER * dt, namespace={})
         device.build(directory=str(project), compile=False, run=False)
         files = {
@@ -333,16 +352,15 @@ def _digest(project: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(p for p in project.rglob("*") if p.is_file()):
         digest.update(str(path.relative_to(project)).encode() + b"\0" + path.read_bytes())
-    # -march=native: a cache on a network file system serves machines of several kinds.
-    try:
-        target = subprocess.run(
-            [*shlex.split(compiler()), "-march=native", "-Q", "--help=target", "--version"],
-            capture_output=True,
-            check=False,
-        )
-    except OSError as error:
-        raise ProgramError(f"no C++ compiler: {error}. {HELP}") from error
-    digest.update(target.stdout)
+    # -march=native: a cache on a network file system serves machines of several kinds. GCC tells
+    # what it takes the processor for; the predefined macros say as much with any compiler.
+    command = shlex.split(compiler())
+    for question in (["--version"], ["-march=native", "-dM", "-E", "-x", "c++", os.devnull]):
+        try:
+            answer = subprocess.run([*command, *question], capture_output=True, check=False)
+        except OSError as error:
+            raise ProgramError(f"no C++ compiler: {error}. {HELP}") from error
+        digest.update(shlex.join(command).encode() + b"\0" + answer.stdout)
     return digest.hexdigest()[:32]
 
 

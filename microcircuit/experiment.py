@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from brian2 import second
 
 from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.naming import unknown
 from microcircuit.population import check_name
 from microcircuit.records import Mean, Record, check_records
 from microcircuit.results import Metric, Results
-from microcircuit.schedule import Schedule, input_size
+from microcircuit.schedule import Schedule, input_size, steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +97,27 @@ class Experiment:
                 population, _, name = key.partition(".")
                 if name not in self.circuit.population(population).parameters:
                     raise CircuitError(f"probe {probe.name!r}: {key!r} is no parameter")
+        self._check_windows()
         for positions in (self.snapshots, *(probe.at for probe in self.probes)):
             if list(positions) != sorted(set(positions)) or not all(
                 0 <= p <= self.schedule.presentations for p in positions
             ):
                 raise CircuitError(
                     f"positions must ascend within 0..{self.schedule.presentations}: {positions}"
+                )
+
+    def _check_windows(self) -> None:
+        for projection in self.circuit.projections:
+            window = projection.rule and projection.rule.window
+            if not window:
+                continue
+            start, stop = window
+            first = steps(start, self.circuit.dt) if start > 0 * second else 0
+            steps(stop, self.circuit.dt)
+            if first >= self.schedule.longest:
+                raise CircuitError(
+                    f"projection {projection.name!r}: the learning window opens at {start}, after "
+                    "the end of every presentation: it would never learn"
                 )
 
     @property

@@ -1,7 +1,7 @@
 """From a circuit to Brian2 objects: one network that reads all its numbers at run time.
 
-Nothing numeric is baked in but sizes and dt: parameters, weights, stimuli, seeds and starting
-values are arrays that a program sets before each chunk (`microcircuit.device`).
+Nothing numeric is baked in but sizes, dt and limits: parameters, weights, stimuli, seeds and
+starting values are arrays that a program sets before each chunk (`microcircuit.device`).
 
 One step, in Brian2's schedule, computes everything from the values at its start::
 
@@ -27,7 +27,7 @@ from brian2.groups.group import Group
 
 from microcircuit import noise
 from microcircuit.circuit import Circuit, Population, Projection
-from microcircuit.dense import LEARN_ORDER, DenseProjection
+from microcircuit.dense import DenseProjection
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Trace
 from microcircuit.schedule import input_size, steps
@@ -360,6 +360,3 @@ def factor_variables(
             f"{name} = {expression}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
         )
     return found
-
-
-__all__ = ["LEARN_ORDER", "Presenter", "Recorder", "Structure", "build", "factor_variables"]

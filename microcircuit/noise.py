@@ -7,7 +7,8 @@ from a counter (time step, neuron, stream) and a key, by Philox-4x32 with ten ro
 run, a replicate among many and a run on another device all see the same noise.
 
 `euler` is Brian2's explicit Euler method with its ``randn()`` replaced by this function; equations
-keep their literal ``xi``.
+keep their literal ``xi``. A group needs two variables for it beside its equations: ``noise_key``,
+64 bits, and ``noise_index``, the neuron's own number.
 """
 
 import itertools
@@ -24,9 +25,6 @@ _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _KEY_STEPS = 0x9E3779B9, 0xBB67AE85
 _ROUNDS = 10
 _MASK = np.uint64(0xFFFFFFFF)
-
-NOISE_VARIABLES = ("noise_key", "noise_index")
-"""What a group needs beside its equations: a 64-bit key and the neuron's own number."""
 
 
 def philox(
@@ -78,7 +76,7 @@ def counter_normal(
     Returns
     -------
     array of float64
-        Independent N(0, 1); at most 6.7 in size, as 32 bits go into the radius.
+        Independent N(0, 1); at most 6.8 in size, as 32 bits go into the radius.
     """
     words = [np.asarray(value).astype(np.int64).astype(np.uint64) for value in (key, step)]
     key_words = words[0] & _MASK, words[0] >> np.uint64(32)

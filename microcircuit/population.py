@@ -28,8 +28,10 @@ from microcircuit.expressions import (
 )
 from microcircuit.naming import unknown
 
-RESERVED = frozenset({"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"})
-"""Names that Brian2 keeps for itself."""
+RESERVED = frozenset(
+    {"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike", "noise_key", "noise_index"}
+)
+"""Names that Brian2 or the engine's noise keep for themselves."""
 
 FLAGS = {
     DIFFERENTIAL_EQUATION: (),
@@ -65,7 +67,7 @@ def check_name(kind: str, name: str) -> None:
         )
     if name in RESERVED:
         names = ", ".join(sorted(RESERVED))
-        raise CircuitError(f"{kind} name {name!r} is reserved by Brian2 ({names})")
+        raise CircuitError(f"{kind} name {name!r} is reserved ({names})")
 
 
 def check_units(where: str, got: Dimension, expected: Dimension) -> None:

@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
+from brian2 import get_dimensions
 
 from microcircuit.device import Chunk
+from microcircuit.expressions import unit_name
 from microcircuit.network import Structure, recorder_name
 from microcircuit.records import Mean, Record, Trace, record_units
 from microcircuit.schedule import Presentations, steps
@@ -80,7 +82,7 @@ class Recording:
             path = f"weights/{projection.name}"
             dataset = Dataset(
                 path=f"{path}/w",
-                units="1",
+                units=unit_name(get_dimensions(projection.weights)),
                 dimensions=("snapshot", "replicate", "post", "pre"),
                 dtype="float64",
                 description=f"weights from {projection.pre} to {projection.post}",

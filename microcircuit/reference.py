@@ -23,7 +23,7 @@ from microcircuit.dense import LEARN_ORDER
 from microcircuit.device import Chunk, Program
 from microcircuit.network import Presenter, Structure, factor_variables
 from microcircuit.schedule import Presentations
-from microcircuit.state import State
+from microcircuit.state import State, synaptic
 
 DRIVE = "{target}_post = w*{signal}_pre : 1 (summed)\n"
 FIXED = "w : 1\n"
@@ -65,8 +65,9 @@ class ReferenceProgram:
         """Run a stretch of presentations, all with learning; see `Program.run`."""
         if not np.all(stretch.learning):
             raise CircuitError("stock synapses can't freeze weights during a presentation")
-        chunk = self._program.run(_transposed(state), parameters, stretch, first_step)
-        return replace(chunk, state=_transposed(chunk.state))
+        circuit = self.structure.circuit
+        chunk = self._program.run(_transposed(circuit, state), parameters, stretch, first_step)
+        return replace(chunk, state=_transposed(circuit, chunk.state))
 
 
 def build(structure: Structure) -> Network:
@@ -133,9 +134,6 @@ def _refuse(projection: Projection, circuit: Circuit, *, accumulate: bool) -> No
         raise CircuitError(f"{where} have no bounds")
 
 
-def _transposed(state: State) -> State:
+def _transposed(circuit: Circuit, state: State) -> State:
     """Return the state with weights [post, pre] as synapses [pre, post], or the other way round."""
-    return {
-        key: array.swapaxes(1, 2) if key.endswith((".w", ".filtered")) else array
-        for key, array in state.items()
-    }
+    return state | {key: state[key].swapaxes(1, 2) for key in synaptic(circuit, state)}

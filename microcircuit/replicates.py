@@ -55,7 +55,10 @@ def stack(circuits: Sequence[Circuit]) -> Circuit:
 def _structure(circuit: Circuit) -> tuple:
     """Return what circuits must have in common to be stacked."""
     populations = [
-        (p.name, p.size, p.equations, sorted(p.parameters), sorted(p.initial), dict(p.links))
+        (
+            (p.name, p.size, p.equations, sorted(p.parameters), sorted(p.initial)),
+            (dict(p.links), dict(p.limits)),
+        )
         for p in circuit.populations
     ]
     projections = [

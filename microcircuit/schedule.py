@@ -83,6 +83,10 @@ class Schedule:
         """
         for key in self.inputs:
             input_shape(circuit, key)
+            if tuple(key.split(".")) in circuit.driven:
+                raise CircuitError(
+                    f"schedule: {key!r} is driven by a projection, which would overwrite it"
+                )
         tables(circuit, self.inputs, self.draw(0, 1), 1)
 
 

@@ -17,7 +17,6 @@ import numpy as np
 from brian2 import Quantity, second
 
 from microcircuit import provenance
-from microcircuit.circuit import CircuitError
 from microcircuit.config import Config, to_dict
 from microcircuit.device import COMPILER_FLAGS, DEVICES, Chunk, Program, compiler
 from microcircuit.experiment import Experiment, Probe, ProtocolParameters, no_metrics
@@ -27,8 +26,14 @@ from microcircuit.progress import Progress, progress_bar
 from microcircuit.recording import Recording, live_value
 from microcircuit.recovery import refuse_taken
 from microcircuit.results import Results, open_results
-from microcircuit.state import State, initial_state, parameter_values, with_overrides
-from microcircuit.storage import RunFolder
+from microcircuit.state import (
+    State,
+    initial_state,
+    parameter_values,
+    synaptic,
+    with_overrides,
+)
+from microcircuit.storage import RunFolder, StorageError
 
 LARGEST_CHUNK = 128
 """Presentations in a chunk at most; part of the compiled program, so the same for all runs."""
@@ -109,15 +114,18 @@ def simulate(
     sections = {"protocol": protocol, "model": model, "device": device}
     config = to_dict(Config(protocol=protocol.name, seed=seed, sections=sections))
     experiment = protocol.experiment(model, seed)
+    made_by = _made_by(device)
     # A folder that can't be used is reported before anything is compiled, and a new one is made
     # only when there is a program to run in it.
     if resume:
-        folder = _resumed(Path(output), config)
+        _resumed(Path(output), config, made_by).close()
     else:
         refuse_taken(Path(output))
     program = DEVICES[device.name](structure_of(experiment))
-    if not resume:
-        folder = _created(Path(output), config, device)
+    if resume:
+        folder = _resumed(Path(output), config, made_by)
+    else:
+        folder = RunFolder.create(output, config=config, provenance=made_by)
     with folder:
         run = _Run(experiment, program, seed, device, folder)
         run.run_to_end(progress)
@@ -127,21 +135,37 @@ def simulate(
     return open_results(path)
 
 
-def _created(output: Path, config: Mapping[str, Any], device: DeviceSettings) -> RunFolder:
+def _made_by(device: DeviceSettings) -> dict[str, str | int]:
     compiled = device.name != "numpy"
-    made_by = provenance.collect(
+    return provenance.collect(
         compiler=compiler() if compiled else None,
         flags=COMPILER_FLAGS if compiled else (),
         device=device.name,
     )
-    return RunFolder.create(output, config=config, provenance=made_by)
 
 
-def _resumed(output: Path, config: Mapping[str, Any]) -> RunFolder:
+SAME = (
+    "package_version",
+    "git_sha",
+    "brian2_version",
+    "numpy_version",
+    "compiler_version",
+    "flags",
+)
+"""What may not change between the parts of a run, as the file has one provenance for all of it."""
+
+
+def _resumed(output: Path, config: Mapping[str, Any], made_by: Mapping[str, Any]) -> RunFolder:
     folder = RunFolder.resume(output)
+    begun = folder.provenance
+    changed = [f"{k} {begun[k]}, now {made_by[k]}" for k in SAME if begun[k] != made_by[k]]
     if folder.config != config:
+        changed = ["another configuration"]
+    if changed:
         folder.close()
-        raise CircuitError(f"the run in {output} has another configuration: it can't be resumed")
+        raise StorageError(
+            f"the run in {output} can't be resumed: it was begun with {'; '.join(changed)}"
+        )
     return folder
 
 
@@ -266,10 +290,9 @@ class _Run:
 
     def _probe(self, probe: Probe) -> None:
         """Run a probe on a copy of the circuit, and store what it recorded."""
-        state: State = {
-            key: self.state[key].copy() if key.endswith((".w", ".filtered")) else value
-            for key, value in initial_state(self.experiment.circuit).items()
-        }
+        circuit = self.experiment.circuit
+        state: State = initial_state(circuit)
+        state |= {key: self.state[key] for key in synaptic(circuit, state)}
         parameters = with_overrides(self.parameters, probe.parameters)
         chunks, done, step = [], 0, 0
         while done < probe.schedule.presentations:
@@ -291,7 +314,8 @@ class _Run:
         milliseconds = self.step * float(self.experiment.circuit.dt) * 1e3
         self.divergence = (
             f"population {population!r} diverged{during}: {variable} is not a number or beyond "
-            f"[{low:g}, {high:g}] after presentation {self.position}, at t = {milliseconds:g} ms."
+            f"[{low:g}, {high:g}] at the end of presentation {self.position}, t = "
+            f"{milliseconds:g} ms (the first population found so)."
         )
 
     def _save(self) -> None:

@@ -50,6 +50,12 @@ def initial_state(circuit: Circuit) -> State:
     return state
 
 
+def synaptic(circuit: Circuit, state: State) -> list[str]:
+    """Return the keys of a state that belong to projections: weights and filtered products."""
+    projections = {projection.name for projection in circuit.projections}
+    return [key for key in state if key.split(".")[0] in projections]
+
+
 def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State:
     """Return everything that stays as it is while a circuit runs.
 

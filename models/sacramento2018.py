@@ -161,12 +161,15 @@ Rates = Annotated[tuple[Rate, ...], BeforeValidator(_one_or_many)]
 class Sacramento2018:
     """Parameters of the circuit.
 
+    The defaults are the values that several experiments share; each protocol has its own, complete.
+
     Parameters
     ----------
     areas : tuple of int
-        Sizes from input to output, with one hidden area or more. Default: Fig S1.
+        Sizes from input to output, with one hidden area or more.
     transfer : "soft-rectifier" or "logistic"
-        phi; soft rectifier gamma log(1 + exp(beta (u - theta))) for Figs 1, 2 and S1.
+        phi; gamma log(1 + exp(beta (u - theta))) in the regression task (Fig 2), logistic on MNIST
+        (Fig 3) and, in public re-implementations, for Figs 1 and S1.
     gamma, beta, theta : float
         Of the soft rectifier. Supplement, regression task.
     g_leak, g_basal, g_dendrite, g_apical, g_somatic : Quantity
@@ -179,7 +182,7 @@ class Sacramento2018:
         Low-pass filter of the stimulus, public re-implementations: 3 ms.
     eta_bottom_up, eta_to_interneuron, eta_from_interneuron, eta_top_down : tuple of Quantity
         Learning rates of (7), (8), (9), (10), one an area or one for all; at zero the weights are
-        fixed. Defaults: Fig S1.
+        fixed.
     learning_window : (Quantity, Quantity) or None
         Plastic only from the first to the second time after each onset; ours, not the paper's:
         the transient after a switch of inputs dominates late learning otherwise.

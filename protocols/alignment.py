@@ -25,6 +25,7 @@ from brian2 import Quantity, ms
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from microcircuit import seeding
+from microcircuit.circuit import CircuitError
 from microcircuit.experiment import Experiment
 from microcircuit.models.sacramento2018 import (
     Sacramento2018,
@@ -85,7 +86,14 @@ class Alignment:
             raise ValueError("mixing_factors is empty: give at least one")
 
     def experiment(self, model: Sacramento2018, seed: int) -> Experiment:
-        """Return the experiment; its replicates are the product of feedback, factor, network."""
+        """Return the experiment; its replicates are the product of feedback, factor, network.
+
+        Raises
+        ------
+        CircuitError
+            The model sets what this protocol varies or holds fixed.
+        """
+        _refuse_changes(model)
         cases = list(product(FEEDBACKS, self.mixing_factors, range(self.networks)))
         models = [
             with_mixing_factor(replace(model, feedback=feedback), factor)
@@ -155,6 +163,20 @@ class Alignment:
                 for area in model.pyramidal[1:]
             ),
         )
+
+
+SET_HERE = ("g_apical", "g_somatic", "feedback", "start", "sigma", "eta_top_down")
+SET_HERE += ("eta_bottom_up", "eta_to_interneuron", "eta_from_interneuron")
+"""Parameters of the model that are the protocol's business: varied, or fixed for the comparison."""
+
+
+def _refuse_changes(model: Sacramento2018) -> None:
+    for name in SET_HERE:
+        if getattr(model, name) != getattr(MODEL, name):
+            raise CircuitError(
+                f"model.{name} = {getattr(model, name)}: the alignment protocol sets it, from "
+                "its mixing factors and for networks that neither learn nor have noise"
+            )
 
 
 def with_mixing_factor(model: Sacramento2018, factor: float) -> Sacramento2018:

@@ -78,7 +78,7 @@ WRONG_POPULATIONS = {
     "a name with a dash": (lambda: leaky("hidden-1"), "'hidden-1'.*letters, digits"),
     "a path as name": (lambda: leaky("a/b"), "'a/b'.*letters, digits"),
     "a Python word": (lambda: leaky("lambda"), "'lambda'"),
-    "a reserved name": (lambda: leaky("xi"), "'xi' is reserved by Brian2"),
+    "a reserved name": (lambda: leaky("xi"), "'xi' is reserved"),
     "a reserved variable": (
         lambda: leaky(equations="dj/dt = -j/tau : 1"),
         "'cells': variable name 'j' is reserved",
@@ -356,3 +356,22 @@ def test_readers_of_links_are_updated_before_their_sources():
     assert order["a"] < order["b"] < order["c"]
     assert order["d"] < order["c"]
     assert min(order.values()) > 0  # weights and records come at 0 and see the step's start
+
+
+@pytest.mark.parametrize("name", ["i", "N"])
+def test_numbers_of_neurons_are_not_for_replicates(name):
+    cells = Population(name="cells", size=2, equations=f"dv/dt = ({name} - v)/second : 1")
+    Circuit(populations=(cells,))
+    with pytest.raises(CircuitError, match=f"{name} counts the neurons of all replicates"):
+        Circuit(populations=(cells,), replicates=2)
+
+
+def test_weights_are_frozen_and_the_callers_own_array_is_no_part_of_them():
+    weights = np.ones((2, 2))
+    projection = Projection(
+        name="loop", pre="cells", post="cells", signal="v", target="x", weights=weights
+    )
+    weights[:] = np.nan
+    assert np.all(projection.weights == 1)
+    with pytest.raises(ValueError, match="read-only"):
+        projection.weights[0, 0] = 2

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import get_device, ms, set_device
+from brian2.devices.device import RuntimeDevice, reset_device
 
 from microcircuit import device
 from microcircuit.cache import cache_folder
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
-from microcircuit.device import CppProgram, NumpyProgram, ProgramError
+from microcircuit.device import DEVICES, CppProgram, NumpyProgram, ProgramError
 from microcircuit.network import Structure
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations
@@ -149,8 +150,9 @@ def counting():
     return Structure(circuit=COUNTING, inputs=(), records=records, longest=5, capacity=3)
 
 
-def test_time_goes_on_and_all_is_of_the_start_of_the_step():
-    program, state, traces = NumpyProgram(counting()), initial_state(COUNTING), []
+@pytest.mark.parametrize("device_name", ["numpy", "cpp"])
+def test_time_goes_on_and_all_is_of_the_start_of_the_step(device_name):
+    program, state, traces = DEVICES[device_name](counting()), initial_state(COUNTING), []
     for step in (0, 10):
         stretch = Presentations(steps=np.array([5, 5]), inputs={}, learning=np.ones(2, dtype=bool))
         chunk = program.run(state, parameter_values(counting(), COUNTING, 0), stretch, step)
@@ -163,6 +165,30 @@ def test_time_goes_on_and_all_is_of_the_start_of_the_step():
     np.testing.assert_array_equal(joined["record_source_level"], steps)
     # Euler adds the level at the start of each step: 0, then 0 + 0, 0 + 0 + 1, ...
     np.testing.assert_array_equal(joined["record_a_reader_sum"], steps * (steps - 1) / 2)
+
+
+def test_the_users_own_device_is_left_as_it_was(drill_program, drill):
+    assert isinstance(get_device(), RuntimeDevice)
+    CppProgram(counting())
+    assert isinstance(get_device(), RuntimeDevice)
+
+
+def test_a_standalone_script_in_the_making_is_not_lost():
+    set_device("cpp_standalone", build_on_run=False)
+    try:
+        with pytest.raises(ProgramError, match="device of your own is active"):
+            CppProgram(counting())
+    finally:
+        reset_device()
+
+
+def test_cache_tells_compilers_apart(monkeypatch, tmp_path):
+    (tmp_path / "main.cpp").write_text("int main() {}", encoding="utf-8")
+    digests = set()
+    for options in ("g++", "g++ -DOTHER=1"):
+        monkeypatch.setenv("CXX", options)
+        digests.add(device._digest(tmp_path))
+    assert len(digests) == 2
 
 
 def test_factor_may_be_a_parameter():

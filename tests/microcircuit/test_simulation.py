@@ -148,7 +148,7 @@ def test_other_configuration_is_refused_and_the_run_stays(drill, reference, tmp_
         {"model": replace(drill.model, sigma=0.2 * ms**-0.5)},
         {"device": settings("numpy")},
     ):
-        with pytest.raises(CircuitError, match="another configuration"):
+        with pytest.raises(StorageError, match="another configuration"):
             go(drill, run, resume=True, **change)
     go(drill, run, resume=True).close()
     assert_identical(arrays(run), reference)
@@ -241,7 +241,7 @@ def test_divergence_is_told_and_the_data_kept(drill, unstable, tmp_path):
     assert 1 < done < PRESENTATIONS
     assert results.message == (
         f"population 'hidden_1' diverged: v_soma is not a number or beyond [-10000, 10000] "
-        f"after presentation {done}, at t = {time_ms:g} ms."
+        f"at the end of presentation {done}, t = {time_ms:g} ms (the first population found so)."
     )
     assert np.isfinite(record.data[:-1]).all()
     assert results.metrics() == {}

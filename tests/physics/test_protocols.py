@@ -51,10 +51,13 @@ def test_bars_are_all_told_apart(run):
 
 
 def test_regression_with_a_hidden_area_beats_shallow_learning_twofold(run):
-    results = run("regression", presentations=10_000, tests=2)
+    results = run("regression", presentations=20_000, tests=1)
     assert results.metric("test_error.ratio").value > 2
-    # And not because the shallow circuit forgot what it knew.
-    assert results.metric("test_error.shallow").value < results.metric("test_error.start").value
+    # And not because the shallow circuit has learnt nothing.
+    shallow, constant = (
+        results.metric(f"test_error.{name}").value for name in ("shallow", "constant")
+    )
+    assert shallow < 0.9 * constant
 
 
 PUBLISHED = {

@@ -18,8 +18,6 @@ against the parameters of the protocol that it names.
 """
 
 import dataclasses
-import hashlib
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,8 +34,6 @@ __all__ = [
     "Config",
     "ConfigError",
     "RawConfig",
-    "canonical",
-    "digest",
     "from_dict",
     "load",
     "override",
@@ -225,16 +221,6 @@ def to_dict(config: Config) -> dict[str, Any]:
     tables = {name: resolved(values) for name, values in config.sections.items()}
     tables["protocol"] = {"name": config.protocol, **tables.get("protocol", {})}
     return {"seed": config.seed, **tables}
-
-
-def canonical(config: Config) -> str:
-    """Return a configuration as JSON, the same text for equal configurations."""
-    return json.dumps(to_dict(config), sort_keys=True, allow_nan=False)
-
-
-def digest(config: Config) -> str:
-    """Return what identifies a configuration, the SHA-256 of its canonical text, in hex."""
-    return hashlib.sha256(canonical(config).encode()).hexdigest()
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -2,10 +2,9 @@
 
 A teacher network with fixed random weights, 30-20-10, defines the targets; the circuit, 30-50-10,
 starts from random weights and learns from random patterns, with top-down weights fixed and all
-others plastic. Beside it learns a shallow circuit, with the same start, whose hidden area's bottom-up
-weights stay as they are. As nothing depends on its hidden area learning slowly, it has a learning
-rate of its own, with which it comes close to the best readout of that hidden area: the gap between
-the two is what the hidden area gains by learning.
+others plastic. Beside it learns a shallow circuit, with the same start, whose hidden area's
+bottom-up weights stay as they are. With a learning rate of its own it comes close to the best
+readout of that hidden area: the gap between the two is what the hidden area gains by learning.
 
 The teacher: u_trgt = 10 W21 phi(2 W10 r0) with weights and inputs r0 uniform in (-1, 1), target
 rate phi(u_trgt). The test error is the mean squared error of the output rates on unseen patterns,

@@ -135,7 +135,7 @@ def simulate(
     return open_results(path)
 
 
-def _made_by(device: DeviceSettings) -> dict[str, str | int]:
+def _made_by(device: DeviceSettings) -> dict[str, str | int | float]:
     compiled = device.name != "numpy"
     return provenance.collect(
         compiler=compiler() if compiled else None,

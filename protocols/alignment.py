@@ -165,8 +165,10 @@ class Alignment:
         )
 
 
-SET_HERE = ("g_apical", "g_somatic", "feedback", "start", "sigma", "eta_top_down")
-SET_HERE += ("eta_bottom_up", "eta_to_interneuron", "eta_from_interneuron")
+SET_HERE = (
+    *("g_apical", "g_somatic", "feedback", "start", "sigma"),
+    *("eta_bottom_up", "eta_to_interneuron", "eta_from_interneuron", "eta_top_down"),
+)
 """Parameters of the model that are the protocol's business: varied, or fixed for the comparison."""
 
 

@@ -138,3 +138,10 @@ def test_random_and_symmetric_feedback_share_their_other_weights():
     )
     assert all(np.array_equal(one[f"bottom_up_{k}"], other[f"bottom_up_{k}"]) for k in (1, 2, 3))
     assert not np.array_equal(one["top_down_1"], other["top_down_1"])
+
+
+@pytest.mark.parametrize("change", [{"g_apical": "0.3 /ms"}, {"eta_bottom_up": "1 /ms"}])
+def test_alignment_refuses_parameters_that_it_sets_itself(change):
+    model = replace(ALIGNMENT_MODEL, **change)
+    with pytest.raises(CircuitError, match=f"model.{next(iter(change))}"):
+        Alignment().experiment(model, seed=1)

@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -46,6 +47,9 @@ FOREVER = 2**39
 """In time steps. Programs run until the presenter ends them; this is only longer than any run,
 and short enough that Brian2 finds nothing to warn of."""
 
+
+LONGEST_BUILD = 24 * 3600
+"""Seconds after which a program that is still being built has no builder any more."""
 
 HELP = "`microcircuit doctor` checks the compiler."
 
@@ -290,6 +294,10 @@ def _compile(structure: Structure, build: Build) -> tuple[Path, dict[str, _File]
     """Return the folder that holds the binary, and the file in which it writes each array."""
     cache = cache_folder()
     cache.mkdir(parents=True, exist_ok=True)
+    for abandoned in cache.glob("building-*"):  # by a process that was killed
+        with contextlib.suppress(OSError):
+            if time.time() - abandoned.stat().st_mtime > LONGEST_BUILD:
+                shutil.rmtree(abandoned)
     project = Path(tempfile.mkdtemp(prefix="building-", dir=cache))
     try:
         files = _generate(structure, build, project)

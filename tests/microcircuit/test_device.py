@@ -1,7 +1,9 @@
 """Programs: pure, the same on every device, compiled once."""
 
 import multiprocessing
+import os
 import signal
+import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -180,6 +182,18 @@ def test_a_standalone_script_in_the_making_is_not_lost():
             CppProgram(counting())
     finally:
         reset_device()
+
+
+def test_what_killed_builds_left_is_removed(drill, drill_program, monkeypatch, tmp_path):
+    monkeypatch.setenv("MICROCIRCUIT_CACHE", str(tmp_path))
+    monkeypatch.setattr(device, "_make", refuse)
+    for name, age in (("building-old", 2 * device.LONGEST_BUILD), ("building-new", 0)):
+        (tmp_path / name).mkdir()
+        then = time.time() - age
+        os.utime(tmp_path / name, (then, then))
+    with pytest.raises(AssertionError, match="compiled again"):
+        CppProgram(counting())
+    assert [folder.name for folder in tmp_path.iterdir()] == ["building-new"]
 
 
 def test_cache_tells_compilers_apart(monkeypatch, tmp_path):

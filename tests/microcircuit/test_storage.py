@@ -197,9 +197,15 @@ def test_kill_9_at_random_moments(tmp_path):
     for run in map(str, range(15)):
         while not (tmp_path / run / "run.h5").exists():
             command = [sys.executable, "-c", script, os.path.dirname(__file__), tmp_path / run]
+            before = set(tmp_path.glob(f"{run}/checkpoint/state-*"))
             with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
                 process.stdout.readline()
                 if kills < 15:
+                    # Not before it has got somewhere, however busy the machine.
+                    while process.poll() is None and before >= set(
+                        tmp_path.glob(f"{run}/checkpoint/state-*")
+                    ):
+                        time.sleep(0.001)
                     time.sleep(random.uniform(0, duration / 2))
                     process.kill()
             kills += process.returncode == -signal.SIGKILL

@@ -222,7 +222,7 @@ def _simulated(plan: Config, folder: Path, *, resume: bool) -> "Results":
     """Run, or go on with a run; there is no harm in asking that of one that is complete."""
     from rich.console import Console
 
-    from microcircuit.device import ProgramError
+    from microcircuit.devices import ProgramError
     from microcircuit.progress import progress_bar
     from microcircuit.results import holds_unfinished_run, open_results, resume_command
     from microcircuit.simulation import DivergenceError, simulate

@@ -14,7 +14,7 @@ EXIT_CODES: dict[str, int | None] = {
     "microcircuit.results.ResultsError": BAD_INPUT,
     "microcircuit.recovery.FolderInUseError": BAD_INPUT,
     "microcircuit.segments.StorageError": FAILED,
-    "microcircuit.device.ProgramError": FAILED,
+    "microcircuit.devices.program.ProgramError": FAILED,
     "microcircuit.simulation.DivergenceError": FAILED,
     "builtins.BrokenPipeError": None,  # typer's business
     "builtins.OSError": FAILED,

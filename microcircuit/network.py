@@ -1,7 +1,7 @@
 """From a circuit to Brian2 objects: one network that reads all its numbers at run time.
 
 Nothing numeric is baked in but sizes, dt and limits: parameters, weights, stimuli, seeds and
-starting values are arrays that a program sets before each chunk (`microcircuit.device`).
+starting values are arrays that a program sets before each chunk (`microcircuit.devices`).
 
 One step, in Brian2's schedule, computes everything from the values at its start::
 
@@ -17,7 +17,7 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from brian2 import Clock, Network, NeuronGroup, linked_var
@@ -34,7 +34,10 @@ from microcircuit.schedule import input_size, steps
 
 FACTOR_ORDER = -1
 RECORD_ORDER = 0
-LARGEST = float(np.finfo(float).max)
+
+type Precision = Literal["double", "single"]
+
+DTYPES: Mapping[Precision, type[np.floating]] = {"double": np.float64, "single": np.float32}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,8 @@ class Structure:
         Most steps in a presentation.
     capacity : int
         Most presentations in a chunk.
+    precision : "double" or "single"
+        Of all real variables.
     """
 
     circuit: Circuit
@@ -60,6 +65,7 @@ class Structure:
     records: tuple[Record, ...]
     longest: int
     capacity: int
+    precision: Precision = "double"
 
     def neurons(self, population: str) -> int:
         """Return the number of neurons over all replicates and the batch."""
@@ -69,9 +75,10 @@ class Structure:
     def checks(self) -> list[tuple[str, str, float, float]]:
         """Return what is watched for divergence: (population, variable, low, high)."""
         found = []
+        largest = float(np.finfo(DTYPES[self.precision]).max)
         for population in self.circuit.populations:
             for name in sorted({*population.states, *population.limits}):
-                low, high = population.limits.get(name, (-LARGEST, LARGEST))
+                low, high = population.limits.get(name, (-largest, largest))
                 found.append((population.name, name, float(low), float(high)))
         return found
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from brian2 import get_dimensions
 
-from microcircuit.device import Chunk
+from microcircuit.devices import Chunk
 from microcircuit.expressions import unit_name
 from microcircuit.network import Structure, recorder_name
 from microcircuit.records import Mean, Record, Trace, record_units

@@ -20,7 +20,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 from microcircuit import network
 from microcircuit.circuit import Circuit, CircuitError, Projection
 from microcircuit.dense import LEARN_ORDER
-from microcircuit.device import Chunk, Program
+from microcircuit.devices import Chunk, Program
 from microcircuit.network import Presenter, Structure, factor_variables
 from microcircuit.schedule import Presentations
 from microcircuit.state import State, synaptic

@@ -18,7 +18,7 @@ from brian2 import Quantity, second
 
 from microcircuit import provenance
 from microcircuit.config import Config, to_dict
-from microcircuit.device import COMPILER_FLAGS, DEVICES, Chunk, Program, compiler
+from microcircuit.devices import COMPILER_FLAGS, DEVICES, Chunk, Program, compiler
 from microcircuit.experiment import Experiment, Probe, ProtocolParameters, no_metrics
 from microcircuit.network import Structure, record_width, rows
 from microcircuit.parameters import POSITIVE, In, parameters

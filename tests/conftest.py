@@ -11,7 +11,7 @@ import pytest
 from brian2 import ms
 from pydantic import PositiveInt
 
-from microcircuit.device import DEVICES, CppProgram, NumpyProgram
+from microcircuit.devices import DEVICES, CppProgram, NumpyProgram
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import parameters

@@ -14,7 +14,7 @@ from types import ModuleType
 import pytest
 from typer.testing import CliRunner
 
-from microcircuit import device, doctor, errors, progress, reporting, segments, simulation
+from microcircuit import devices, doctor, errors, progress, reporting, segments, simulation
 from microcircuit.cli import app
 from microcircuit.doctor import Check
 from microcircuit.protocols.self_prediction import MODEL, SelfPrediction
@@ -190,7 +190,7 @@ def test_full_disk_is_a_failure(monkeypatch):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (device.ProgramError("it does not compile"), "it does not compile"),
+        (devices.ProgramError("it does not compile"), "it does not compile"),
         (OSError(errno.ENOSPC, "No space left on device", "cache"), "No space left on device"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from brian2 import ms
 
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
-from microcircuit.device import DEVICES, NumpyProgram
+from microcircuit.devices import DEVICES, NumpyProgram
 from microcircuit.experiment import Experiment, Probe
 from microcircuit.progress import no_progress
 from microcircuit.records import Mean

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microcircuit.circuit import Circuit, Population
-from microcircuit.device import Program
+from microcircuit.devices import Program
 from microcircuit.network import Structure, recorder_name, rows
 from microcircuit.recording import Recording, live_value
 from microcircuit.records import Mean, Trace

@@ -13,7 +13,7 @@ import pytest
 from brian2 import ms
 
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
-from microcircuit.device import CppProgram, NumpyProgram
+from microcircuit.devices import CppProgram, NumpyProgram
 from microcircuit.reference import ReferenceProgram
 
 TOLERANCE = 1e-10

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from microcircuit.device import NumpyProgram
+from microcircuit.devices import NumpyProgram
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.network import Structure
 from microcircuit.records import Mean

@@ -13,10 +13,9 @@ import pytest
 from brian2 import get_device, ms, set_device
 from brian2.devices.device import RuntimeDevice, reset_device
 
-from microcircuit import device
 from microcircuit.cache import cache_folder
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
-from microcircuit.device import DEVICES, CppProgram, NumpyProgram, ProgramError
+from microcircuit.devices import DEVICES, CppProgram, NumpyProgram, ProgramError, compilation
 from microcircuit.network import Structure
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations
@@ -186,14 +185,14 @@ def test_a_standalone_script_in_the_making_is_not_lost():
 
 def test_what_killed_builds_left_is_removed(drill, drill_program, monkeypatch, tmp_path):
     monkeypatch.setenv("MICROCIRCUIT_CACHE", str(tmp_path))
-    monkeypatch.setattr(device, "_make", refuse)
-    for name, age in (("building-old", 2 * device.LONGEST_BUILD), ("building-new", 0)):
+    monkeypatch.setattr(CppProgram, "make", staticmethod(refuse))
+    for name, age in (("building-old", 2 * compilation.LONGEST_BUILD), ("building-new", 0)):
         (tmp_path / name).mkdir()
         then = time.time() - age
         os.utime(tmp_path / name, (then, then))
     with pytest.raises(AssertionError, match="compiled again"):
         CppProgram(counting())
-    assert [folder.name for folder in tmp_path.iterdir()] == ["building-new"]
+    assert [folder.name for folder in tmp_path.glob("building-*")] == ["building-new"]
 
 
 def test_cache_tells_compilers_apart(monkeypatch, tmp_path):
@@ -201,7 +200,7 @@ def test_cache_tells_compilers_apart(monkeypatch, tmp_path):
     digests = set()
     for options in ("g++", "g++ -DOTHER=1"):
         monkeypatch.setenv("CXX", options)
-        digests.add(device._digest(tmp_path))
+        digests.add(compilation.digest(tmp_path, CppProgram.compilers()))
     assert len(digests) == 2
 
 
@@ -266,7 +265,7 @@ def refuse(*_):
 
 
 def test_other_numbers_are_not_compiled_again(drill, drill_program, monkeypatch):
-    monkeypatch.setattr(device, "_make", refuse)
+    monkeypatch.setattr(CppProgram, "make", staticmethod(refuse))
     model = replace(
         drill.model,
         g_apical=0.5 / ms,
@@ -288,7 +287,7 @@ def test_another_structure_is_another_program(drill, drill_program, monkeypatch)
         folders.append(project)
         refuse(project)
 
-    monkeypatch.setattr(device, "_make", remember_and_refuse)
+    monkeypatch.setattr(CppProgram, "make", staticmethod(remember_and_refuse))
     with pytest.raises(AssertionError, match="compiled again"):
         CppProgram(replace(drill.structure, records=drill.structure.records[:1]))
     assert [folder.exists() for folder in folders] == [False]
@@ -313,8 +312,16 @@ def compile_and_run(queue):
 
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_two_processes_compile_the_same_at_once(tmp_path, monkeypatch):
+def test_processes_that_need_the_same_program_compile_it_once(tmp_path, monkeypatch):
     monkeypatch.setenv("MICROCIRCUIT_CACHE", str(tmp_path / "new" / "cache"))
+    log, make = tmp_path / "log", CppProgram.make
+
+    def logged(project):
+        with log.open("a") as file:
+            file.write(f"{project}\n")
+        make(project)
+
+    monkeypatch.setattr(CppProgram, "make", staticmethod(logged))
     context = multiprocessing.get_context("fork")  # they start in the same instant
     queue = context.Queue()
     workers = [context.Process(target=compile_and_run, args=(queue,)) for _ in range(2)]
@@ -325,7 +332,8 @@ def test_two_processes_compile_the_same_at_once(tmp_path, monkeypatch):
         worker.join()
         assert worker.exitcode == 0
     np.testing.assert_allclose(results, 0.98**10, rtol=1e-14)  # Euler with dt/tau of 0.02
-    kept = list(cache_folder().iterdir())
+    assert len(log.read_text().splitlines()) == 1
+    kept = [path for path in cache_folder().iterdir() if path.is_dir()]
     assert len(kept) == 1
     assert (kept[0] / "main").exists()
 

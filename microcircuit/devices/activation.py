@@ -1,0 +1,91 @@
+"""Brian2's devices and preferences, switched on for a while; nothing else touches them."""
+
+import contextlib
+from collections.abc import Iterator
+
+from brian2 import Network, get_device, prefs, set_device
+from brian2.core.names import Nameable
+from brian2.core.variables import ArrayVariable
+from brian2.devices.device import RuntimeDevice, reset_device
+
+from microcircuit.devices.program import ProgramError
+from microcircuit.network import DTYPES, Precision
+
+COMPILER_FLAGS = (
+    "-w",
+    "-O3",
+    "-march=native",
+    "-ffast-math",
+    "-fno-finite-math-only",  # or checks for NaN would be compiled away
+    "-D__FAST_MATH__",  # the line above undefines it, and glibc then hides its vectorised exp, log
+    "-std=c++17",
+)
+"""How C++ programs are compiled; recorded in every result."""
+
+FOREVER = 2**39
+"""In time steps. Programs run until the presenter ends them; this is only longer than any run,
+and short enough that Brian2 finds nothing to warn of."""
+
+
+@contextlib.contextmanager
+def active(name: str, precision: Precision) -> Iterator[object]:
+    """Make a Brian2 device active with the preferences of this engine; leave all as it was.
+
+    Parameters
+    ----------
+    name : str
+        Of the device, as Brian2 names it.
+    precision : "double" or "single"
+        Of all real variables.
+
+    Raises
+    ------
+    ProgramError
+        The user's own script has another device than the runtime one, which would lose its work.
+    """
+    if not isinstance(get_device(), RuntimeDevice):
+        raise ProgramError(
+            "a Brian2 device of your own is active: finish with it and call "
+            "brian2.set_device('runtime') before circuits are simulated"
+        )
+    ours = {
+        "codegen.target": "numpy",
+        "codegen.cpp.extra_compile_args_gcc": list(COMPILER_FLAGS),
+        "core.default_float_dtype": DTYPES[precision],
+        "core.stop_on_keyboard_interrupt": False,  # Ctrl-C would end a chunk early, unnoticed
+    }
+    saved = {key: prefs[key] for key in ours}
+    for key, value in ours.items():
+        prefs[key] = value
+    set_device(name, **({"build_on_run": False} if name != "runtime" else {}))
+    try:
+        yield get_device()
+    finally:
+        for key, value in saved.items():
+            prefs[key] = value
+        reset_device()
+
+
+@contextlib.contextmanager
+def fresh_names() -> Iterator[None]:
+    """Let Brian2 name objects as in a new process, whatever other programs are alive.
+
+    It numbers a default name that is taken, and names are part of the source and so of its hash.
+    """
+    named = Nameable.__instances__()
+    others = set(named)
+    named.clear()
+    try:
+        yield
+    finally:
+        named.update(reference for reference in others if reference() is not None)
+
+
+def arrays(network: Network) -> dict[str, ArrayVariable]:
+    """Return the array variables of all objects of a network by ``"object.variable"``."""
+    return {
+        f"{obj.name}.{name}": variable
+        for obj in network.objects
+        for name, variable in obj.variables.items()
+        if isinstance(variable, ArrayVariable) and variable.owner.name == obj.name
+    }

@@ -1,0 +1,136 @@
+"""What every compiled circuit is: a pure function from arrays to arrays."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from brian2 import Network
+
+from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
+from microcircuit.records import Mean, Trace
+from microcircuit.schedule import Presentations, steps, tables
+from microcircuit.state import State
+
+type Build = Callable[[Structure], Network]
+
+
+class ProgramError(RuntimeError):
+    """A program could not be compiled or run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """What a program returns.
+
+    Parameters
+    ----------
+    state : dict
+        Everything that changed, at the end.
+    records : dict
+        For each recorder its rows, [rows, width].
+    presentations : int
+        How many were finished; fewer than asked for when the run diverged.
+    diverged : (str, str), optional
+        Population and variable that went out of bounds.
+    """
+
+    state: State
+    records: dict[str, np.ndarray]
+    presentations: int
+    diverged: tuple[str, str] | None
+
+
+class Program(ABC):
+    """A compiled circuit.
+
+    Parameters
+    ----------
+    structure : Structure
+        What is to be compiled.
+    build : callable, optional
+        Makes the Brian2 objects; another one serves as a reference in tests.
+    """
+
+    def __init__(self, structure: Structure, build: Build = build) -> None:
+        self.structure = structure
+
+    @abstractmethod
+    def _execute(self, values: State, outputs: dict[str, int]) -> State:
+        """Set all values, run until the presenter stops, return flat outputs of known sizes."""
+
+    def run(
+        self, state: State, parameters: State, stretch: Presentations, first_step: int
+    ) -> Chunk:
+        """Run a stretch of presentations.
+
+        Parameters
+        ----------
+        state, parameters : dict
+            As `microcircuit.state` makes them.
+        stretch : Presentations
+            At most `structure.capacity`.
+        first_step : int
+            Time step at which it starts; the circuit's time goes on from there.
+
+        Raises
+        ------
+        CircuitError
+            Stimuli that don't fit the circuit.
+        ProgramError
+            The program failed.
+        """
+        onset = first_step + np.concatenate([[0], np.cumsum(stretch.steps)]).astype(np.int64)
+        values = {**parameters, **state, **self._presenter(stretch, onset)}
+        for record in self.structure.records:
+            if isinstance(record, Mean):  # whatever an interrupted run has left
+                width = record_width(record, self.structure)
+                values[f"{recorder_name(record)}.sum"] = np.zeros(width)
+        outputs = {key: array.size for key, array in state.items()}
+        outputs |= dict.fromkeys(("presenter.diverged", "presenter.presentation"), 1)
+        for record in self.structure.records:
+            size = rows(record, self.structure) * record_width(record, self.structure)
+            outputs[f"{recorder_name(record)}.table"] = size
+        found = self._execute(values, outputs)
+        diverged = int(found["presenter.diverged"][0])
+        finished = int(found["presenter.presentation"][0]) + 1
+        return Chunk(
+            state={key: found[key].reshape(array.shape) for key, array in state.items()},
+            records=self._records(found, first_step, int(onset[finished]), finished),
+            presentations=finished,
+            diverged=self.structure.checks()[diverged - 1][:2] if diverged else None,
+        )
+
+    def _presenter(self, stretch: Presentations, onset: np.ndarray) -> State:
+        structure, count = self.structure, len(stretch.steps)
+        if not 0 < count <= structure.capacity:
+            raise ProgramError(f"a chunk holds 1 to {structure.capacity} presentations: {count}")
+        if np.max(stretch.steps) > structure.longest or np.min(stretch.steps) < 1:
+            raise ProgramError(f"a presentation takes 1 to {structure.longest} steps")
+        padded = np.full(structure.capacity + 1, onset[-1])
+        padded[: count + 1] = onset
+        learning = np.zeros(structure.capacity, dtype=np.int32)
+        learning[:count] = stretch.learning
+        values = {
+            "presenter.first_step": onset[:1],
+            "presenter.count": np.array([count]),
+            "presenter.presentation": np.array([0]),
+            "presenter.diverged": np.array([0]),
+            "presenter.onset": padded,
+            "presenter.learning": learning,
+        }
+        stimuli = tables(structure.circuit, structure.inputs, stretch, structure.capacity)
+        return values | {f"presenter.{table_name(key)}": stimuli[key] for key in stimuli}
+
+    def _records(
+        self, found: State, first_step: int, stop_step: int, finished: int
+    ) -> dict[str, np.ndarray]:
+        records = {}
+        for record in self.structure.records:
+            name, filled = recorder_name(record), finished
+            if isinstance(record, Trace):
+                every = steps(record.interval, self.structure.circuit.dt)
+                filled = -(-stop_step // every) + -first_step // every
+            table = found[f"{name}.table"].reshape(-1, record_width(record, self.structure))
+            records[name] = table[:filled]
+        return records

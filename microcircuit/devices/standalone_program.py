@@ -1,0 +1,126 @@
+"""Programs that are binaries, made with one of Brian2's standalone modes."""
+
+import os
+import subprocess
+import tempfile
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+
+from microcircuit.devices.activation import FOREVER, active, arrays, fresh_names
+from microcircuit.devices.compilation import compiled
+from microcircuit.devices.program import Build, Program, ProgramError
+from microcircuit.network import Structure, build
+from microcircuit.state import State
+
+
+@dataclass(frozen=True)
+class File:
+    """Where and as what a program writes an array."""
+
+    name: str
+    dtype: np.dtype
+
+
+class StandaloneProgram(Program):
+    """A binary, cached by a hash of its source; arrays go in and out through files."""
+
+    brian2_device: ClassVar[str]
+    """As Brian2 names it."""
+
+    def __init__(self, structure: Structure, build: Build = build) -> None:
+        super().__init__(structure)
+        self._folder, self._files = compiled(
+            lambda project: self.generate(structure, project, build), self.make, self.compilers()
+        )
+
+    @staticmethod
+    @abstractmethod
+    def make(project: Path) -> None:
+        """Build ``main`` in the folder of a generated project.
+
+        Raises
+        ------
+        ProgramError
+            The compiler fails.
+        """
+
+    @staticmethod
+    @abstractmethod
+    def compilers() -> Sequence[Sequence[str]]:
+        """Return what to ask the compilers to tell one toolchain from another."""
+
+    @classmethod
+    def generate(cls, structure: Structure, project: Path, build: Build = build) -> dict[str, File]:
+        """Write the source of a circuit; return the result file of each array."""
+        with active(cls.brian2_device, structure.precision) as device, fresh_names():
+            assert isinstance(device, CPPStandaloneDevice)
+            device.reinit()
+            device.activate(build_on_run=False)
+            network = build(structure)
+            found = arrays(network)
+            device.apply_run_args()
+            first, dt = found["presenter.first_step"], structure.circuit.dt
+            (clock,) = {obj.clock for obj in network.objects}
+            # The network's time, and the clock's: Brian2 sets the latter only at the end of a step.
+            times = f"{network.name}.t", f"{device.get_array_name(clock.variables['t'])}[0]"
+            start = f"{device.get_array_name(first)}[0] * {float(dt)!r}"
+            device.insert_code("before_network_run", f"{' = '.join(times)} = {start};")
+            network.run(FOREVER * dt, namespace={})
+            device.build(directory=str(project), compile=False, run=False)
+            files = {
+                key: File(device.get_array_filename(variable), np.dtype(variable.dtype))
+                for key, variable in found.items()
+            }
+            device.reinit()
+        return files
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment variables in which the binary runs."""
+        return os.environ
+
+    def _execute(self, values: State, outputs: dict[str, int]) -> State:
+        try:
+            with tempfile.TemporaryDirectory(prefix="microcircuit-") as scratch:
+                return self._run_binary(values, outputs, Path(scratch))
+        except OSError as error:
+            raise ProgramError(f"could not run the compiled program: {error}") from error
+
+    def _run_binary(self, values: State, outputs: dict[str, int], scratch: Path) -> State:
+        arguments = []
+        for key, value in values.items():
+            path = scratch / key
+            path.write_bytes(np.ascontiguousarray(value, dtype=self._files[key].dtype).tobytes())
+            arguments.append(f"{key}={path}")
+        results = scratch / "results"
+        results.mkdir()
+        done = subprocess.run(
+            ["./main", "--results_dir", f"{results}/", *arguments],
+            cwd=self._folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # Brian2's programs report a bad array on stderr and go on with the old values.
+        if done.returncode or done.stderr:
+            raise ProgramError(
+                f"the compiled program failed (exit status {done.returncode}): "
+                f"{(done.stderr or done.stdout).strip()[-2000:]}"
+            )
+        found = {}
+        for key, size in outputs.items():
+            file = self._files[key]
+            found[key] = np.fromfile(results / file.name, dtype=file.dtype)
+            # They do not notice a full disk either.
+            if found[key].size != size:
+                raise ProgramError(
+                    f"the compiled program wrote {found[key].size} of {size} values of {key}: is "
+                    f"the disk of {scratch.parent} full?"
+                )
+        return found

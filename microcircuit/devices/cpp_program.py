@@ -2,11 +2,12 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from microcircuit.devices import compilation
 from microcircuit.devices.standalone_program import StandaloneProgram
+from microcircuit.kernels import blas
 
 
 def compiler() -> str:
@@ -46,3 +47,7 @@ class CppProgram(StandaloneProgram):
             make -j {compilation.jobs()} CXX='{compiler()} -include objects.h'
             """,
         )
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the environment in which the binary runs, for matrix products on one core."""
+        return blas.environment()

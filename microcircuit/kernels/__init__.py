@@ -1,20 +1,27 @@
 """Code templates of the engine, one file per kernel and target, and the object that runs one.
 
-Each kernel exists as ``NAME.py_`` (numpy) and ``NAME.cpp`` (C++ standalone). They are added to
-Brian2's own templates by `Templater.derive`, so they may extend ``common_group`` and use whatever
-Brian2's templates use.
+Each kernel exists as ``NAME.py_`` (numpy), ``NAME.cpp`` (C++ standalone) and ``NAME.cu`` (CUDA
+standalone). They are added to Brian2's own templates by `Templater.derive`, so they may extend
+``common_group`` and use whatever Brian2's templates use.
 """
 
 from collections.abc import Mapping, Sequence
 
+from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 
+
+def register(target: type[CodeObject]) -> None:
+    """Add the templates to those of a class of code objects."""
+    target.templater = target.templater.derive(__name__)
+
+
 for _target in (NumpyCodeObject, CPPStandaloneCodeObject):
-    _target.templater = _target.templater.derive(__name__)
+    register(_target)
 
 
 class Kernel(CodeRunner):
@@ -38,6 +45,8 @@ class Kernel(CodeRunner):
         Further values for the template.
     when, order : str, int
         Place in Brian2's schedule.
+    compiler_keywords : mapping, optional
+        What standalone code needs beside itself: ``include_dirs``, ``libraries`` and so on.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Kernel(CodeRunner):
         code: str = "",
         outputs: Sequence[str] = (),
         constants: Mapping[str, object] | None = None,
+        compiler_keywords: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         # A run on Brian2's runtime device has only the numpy form of these templates.
         on_runtime = isinstance(get_device(), RuntimeDevice)
@@ -74,3 +84,10 @@ class Kernel(CodeRunner):
             self.variables.add_reference(key, owner, variable)
         for output in outputs:
             self.variables.add_auxiliary_variable(output)
+        self._compiler_keywords = dict(compiler_keywords or {})
+
+    def create_code_objects(self, run_namespace: Mapping[str, object]) -> None:
+        """Create the code object; Brian2 has no other way to tell it what it must be linked to."""
+        super().create_code_objects(run_namespace)
+        for code_object in self.code_objects:
+            code_object.compiler_kwds |= self._compiler_keywords

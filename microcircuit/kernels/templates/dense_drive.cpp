@@ -1,23 +1,32 @@
-{# target[r, b, j] (+)= sum_i w[r, j, i] signal[r, b, i]                       #}
-{# USES_VARIABLES { w, _signal, _target } #}
+{# target[r, b, j] (+)= sum_i w[r, j, i] signal[r, b, i], with the weights brought up to date on the way #}
+{# USES_VARIABLES { w, t_in_timesteps, _signal, _target } #}
 {% extends 'common_group.cpp' %}
+{% block extra_headers %}
+{% include 'dense_shared.cpp' %}
+{% endblock %}
 {% block maincode %}
-    {% set T = c_data_type(variables['w'].dtype) %}
+    {% if gated %}
+    const int64_t _step = {{get_array_name(variables['t_in_timesteps'])}}[0];
+    const bool _starts = _step == {{get_array_name(variables['_onset'])}}[{{get_array_name(variables['_presentation'])}}[0]];
+    {% endif %}
     for (int _r = 0; _r < {{replicates}}; _r++)
-    {
-        for (int _b = 0; _b < {{batch}}; _b++)
-        {
-            const size_t _row = (size_t)_r*{{batch}} + _b;
-            const {{T}}* __restrict _x = {{get_array_name(variables['_signal'])}} + _row*{{n_pre}};
-            {{T}}* __restrict _y = {{get_array_name(variables['_target'])}} + _row*{{n_post}};
-            const {{T}}* __restrict _w = {{get_array_name(variables['w'])}} + (size_t)_r*{{n_post*n_pre}};
-            for (int _j = 0; _j < {{n_post}}; _j++, _w += {{n_pre}})
-            {
-                {{T}} _sum = 0;
-                for (int _i = 0; _i < {{n_pre}}; _i++)
-                    _sum += _w[_i]*_x[_i];
-                _y[_j] {{'+=' if accumulate else '='}} _sum;
-            }
-        }
-    }
+        {{matrices}}[_r].drive<{{accumulate|lower}}>(
+            {{get_array_name(variables['w'])}} + (size_t)_r*{{n_post*n_pre}},
+            {{get_array_name(variables['filtered']) + ' + (size_t)_r*%d' % (n_post*n_pre) if filtered else 'nullptr'}},
+            {{get_array_name(variables['_signal'])}} + (size_t)_r*{{batch*n_pre}},
+            {{get_array_name(variables['_target'])}} + (size_t)_r*{{batch*n_post}},
+            {{'_starts' if gated else 'false'}});
+{% endblock %}
+{% block extra_functions_cpp %}
+{% set T = c_data_type(variables['w'].dtype) %}
+void _flush{{matrices}}({{T}}* w, {{T}}* filtered)
+{
+    for (size_t r = 0; r < {{replicates}}; r++)
+        {{matrices}}[r].flush(w + r*{{n_post*n_pre}}, filtered{{' + r*%d' % (n_post*n_pre) if filtered else ''}});
+}
+{% endblock %}
+{% block after_code %}
+    {% set T = c_data_type(variables['w'].dtype) %}
+    void _flush{{matrices}}({{T}}*, {{T}}*);
+    _flush{{matrices}}({{get_array_name(variables['w'])}}, {{get_array_name(variables['filtered']) if filtered else 'nullptr'}});
 {% endblock %}

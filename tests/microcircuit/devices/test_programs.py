@@ -342,7 +342,7 @@ def test_processes_that_need_the_same_program_compile_it_once(tmp_path, monkeypa
     ("compiler", "message"),
     [
         ("g++ --no-such-option", "compiling the circuit failed.*no-such-option.*doctor"),
-        ("no-such-compiler", "no C.. compiler: .*no-such-compiler.*doctor"),
+        ("no-such-compiler", "no compiler no-such-compiler.*doctor"),
     ],
 )
 def test_compiler_that_fails(monkeypatch, tmp_path, compiler, message):
@@ -350,7 +350,7 @@ def test_compiler_that_fails(monkeypatch, tmp_path, compiler, message):
     monkeypatch.setenv("CXX", compiler)
     with pytest.raises(ProgramError, match=f"(?s){message}"):
         CppProgram(counting())
-    assert not list(tmp_path.iterdir())
+    assert not [path for path in tmp_path.iterdir() if path.is_dir()]
 
 
 # --------------------------------------------------------------------------- failures

@@ -1,0 +1,387 @@
+// A dense projection of one replicate: target = w signal, and dw/dt an outer product of two factors.
+//
+// The matrices are the large thing, and passing over them is what takes time. So what a step learns
+// is kept as a term, a pair of vectors, and applied later, in a pass that multiplies as it goes:
+//
+//     w = w0 + passed d0 + sum_s <weight_s factor_s^T>,   d = kept d0 + sum_s <filter_s factor_s^T>
+//
+// w0 and d0 are the matrices at the last such pass, d the filtered product (if there is a filter;
+// else the terms change w alone), < > averages over the batch, factor_s are presynaptic factors.
+//
+// - Single presentations: the matrices are brought up to date in every second step only. The step
+//   between reads w, and adds the product of its one term to what it multiplies. With a filter that
+//   term has not reached w yet, but d0 has: the pass before looked ahead and stored w0 + ahead d0.
+// - As long as the signal stays the same there is no pass at all: the terms share their presynaptic
+//   factor, so they add up to one, and w signal follows from w0 signal, d0 signal and |signal|^2.
+// - Batches are matrix products, in every step.
+//
+// Every function that rounds is compiled by itself (noinline), for sizes known at compile time, so
+// that replicates, chunks and single runs execute the same instructions and agree to the bit.
+#ifndef MICROCIRCUIT_DENSE_MATRIX
+#define MICROCIRCUIT_DENSE_MATRIX
+
+#include <cstddef>
+#include <cstring>
+
+namespace microcircuit {
+
+// L numbers side by side; GCC and Clang map them to whatever registers the processor has.
+template <typename T, int L> struct Vector
+{
+    typedef T type __attribute__((vector_size(L*sizeof(T)), aligned(sizeof(T)), may_alias));
+};
+
+template <typename T> struct Vector<T, 1>
+{
+    typedef T type;
+};
+
+template <typename T, int L> inline typename Vector<T, L>::type& at(T* p)
+{
+    return *(typename Vector<T, L>::type*)p;
+}
+
+template <typename T, int L> inline typename Vector<T, L>::type at(const T* p)
+{
+    return *(const typename Vector<T, L>::type*)p;
+}
+
+template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
+{
+    if constexpr (L == 1)
+        return v;
+    else
+    {
+        T parts[L];
+        std::memcpy(parts, &v, sizeof parts);
+        return sum<T, L/2>(at<T, L/2>((const T*)parts) + at<T, L/2>((const T*)parts + L/2));
+    }
+}
+
+template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED, bool SHARED>
+class DenseMatrix
+{
+    static constexpr int LANES = 64/sizeof(T); // the widest registers there are hold 64 bytes
+    static constexpr int ROWS = 4; // share what is loaded of the signal
+    // Bounds cut off each step's change, so it can't wait.
+    static constexpr int MOST_TERMS = BATCH == 1 && !BOUNDED ? 2 : 1;
+    // A presynaptic factor that is not the signal need not stay the same with it.
+    static constexpr bool SUMS_TERMS = SHARED && !BOUNDED;
+    static constexpr bool LOOKS_AHEAD = FILTERED && MOST_TERMS == 2;
+    static constexpr T MEAN = T(1)/BATCH;
+
+    int terms = 0; // that wait to be applied
+    bool known = false; // base_drive holds w0 base_signal
+    bool constant = false; // the signal is base_signal
+    bool summed = false; // the first term holds several steps
+    bool extended = false; // base_filtered and overlap belong to base_signal
+    T passed = 0, kept = 1, ahead = 0;
+    T rate = 0, low = 0, high = 0; // of the last step that learnt
+    T base_signal[BATCH*PRE], base_drive[BATCH*POST], base_filtered[FILTERED ? BATCH*POST : 1];
+    T overlap[BATCH*BATCH];
+    T factor[MOST_TERMS][BATCH*PRE];
+    T weight_term[MOST_TERMS][BATCH*POST], filter_term[MOST_TERMS][FILTERED ? BATCH*POST : 1];
+
+    // One pass over some rows: apply TERMS terms to d, the first WEIGHTS of them to w as well, and
+    // multiply by x.
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int L, int BEGIN>
+    inline void columns(T* __restrict w, T* __restrict d, const T* __restrict x,
+                        const T (*weight)[ROWS], const T (*filter)[ROWS], T* __restrict y)
+    {
+        typedef typename Vector<T, L>::type V;
+        constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
+        if constexpr (END > BEGIN)
+        {
+            const T from_filter = passed - ahead, next = rate, keep = kept, least = low, most = high;
+            V products[ROWS_] = {};
+            for (int i = BEGIN; i < END; i += L)
+            {
+                V f[TERMS ? TERMS : 1] = {}, s = {};
+                for (int n = 0; n < TERMS; n++)
+                    f[n] = at<T, L>((const T*)factor[n] + i);
+                if constexpr (MULTIPLY)
+                    s = at<T, L>(x + i);
+                #pragma GCC unroll 4
+                for (int k = 0; k < ROWS_; k++)
+                {
+                    T* __restrict row = w + (size_t)k*PRE + i;
+                    V value = at<T, L>((const T*)row), filtered = {};
+                    if constexpr (TERMS && FILTERED)
+                    {
+                        filtered = at<T, L>((const T*)d + (size_t)k*PRE + i);
+                        value += from_filter*filtered;
+                        filtered *= keep;
+                        for (int n = 0; n < TERMS; n++)
+                            filtered += filter[n][k]*f[n];
+                        at<T, L>(d + (size_t)k*PRE + i) = filtered;
+                    }
+                    for (int n = 0; n < WEIGHTS; n++)
+                        value += weight[n][k]*f[n];
+                    if constexpr (TERMS && BOUNDED)
+                    {
+                        value = value < least ? V{} + least : value;
+                        value = value > most ? V{} + most : value;
+                    }
+                    if constexpr (MULTIPLY)
+                        products[k] += value*s;
+                    if constexpr (TERMS)
+                        at<T, L>(row) = MULTIPLY && LOOKS_AHEAD ? value + next*filtered : value;
+                }
+            }
+            if constexpr (MULTIPLY)
+                for (int k = 0; k < ROWS_; k++)
+                    y[k] += sum<T, L>(products[k]);
+        }
+        if constexpr (END < PRE)
+            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, L/2, END>(w, d, x, weight, filter, y);
+    }
+
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int FIRST>
+    inline void rows(T* w, T* d, const T* x, T* y)
+    {
+        for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
+        {
+            T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS], result[ROWS_] = {};
+            for (int k = 0; k < ROWS_; k++)
+            {
+                for (int n = 0; n < WEIGHTS; n++)
+                    weight[n][k] = weight_term[n][j + k];
+                for (int n = 0; FILTERED && n < TERMS; n++)
+                    filter[n][k] = filter_term[n][j + k];
+            }
+            const size_t start = (size_t)j*PRE;
+            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, LANES, 0>(
+                w + start, d ? d + start : d, x, weight, filter, result);
+            for (int k = 0; MULTIPLY && k < ROWS_; k++)
+                y[j + k] = result[k];
+        }
+        constexpr int DONE = FIRST + (POST - FIRST)/ROWS_*ROWS_;
+        if constexpr (DONE < POST)
+            rows<TERMS, WEIGHTS, MULTIPLY, 1, DONE>(w, d, x, y);
+    }
+
+    template <int TERMS, int WEIGHTS, bool MULTIPLY>
+    __attribute__((noinline)) void pass(T* w, T* d, const T* x, T* y)
+    {
+        rows<TERMS, WEIGHTS, MULTIPLY, ROWS, 0>(w, d, x, y);
+    }
+
+    void multiply(T* m, const T* x, T* y)
+    {
+        if constexpr (BATCH == 1)
+            pass<0, 0, true>(m, nullptr, x, y);
+        {% if batch > 1 %}
+        else
+            gemm(false, true, BATCH, POST, PRE, 1, x, m, 0, y);
+        {% endif %}
+    }
+
+    template <bool MULTIPLY> void apply_single(T* w, T* d, const T* x, T* y)
+    {
+        // With a filter the last term has reached d but not w, unless it is a sum.
+        if constexpr (MOST_TERMS == 2)
+            if (terms == 2)
+                return pass<2, FILTERED ? 1 : 2, MULTIPLY>(w, d, x, y);
+        if (summed || !FILTERED)
+            pass<1, 1, MULTIPLY>(w, d, x, y);
+        else
+            pass<1, 0, MULTIPLY>(w, d, x, y);
+    }
+
+    {% if batch > 1 %}
+    __attribute__((noinline)) void let_through(T* __restrict w, const T* __restrict d)
+    {
+        const T from_filter = passed;
+        for (size_t i = 0; i < (size_t)POST*PRE; i++)
+            w[i] += from_filter*d[i];
+    }
+
+    __attribute__((noinline)) void clip(T* w)
+    {
+        for (size_t i = 0; i < (size_t)POST*PRE; i++)
+            w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
+    }
+
+    void apply_batch(T* w, T* d)
+    {
+        if constexpr (FILTERED)
+        {
+            let_through(w, d);
+            gemm(true, false, POST, PRE, BATCH, MEAN, filter_term[0], factor[0], kept, d);
+        }
+        if (summed || !FILTERED)
+            gemm(true, false, POST, PRE, BATCH, MEAN, weight_term[0], factor[0], 1, w);
+        if constexpr (BOUNDED)
+            clip(w);
+    }
+    {% endif %}
+
+    // Bring the matrices up to date, and multiply in the same go.
+    template <bool MULTIPLY> void apply(T* w, T* d, const T* x, T* y)
+    {
+        {% if batch == 1 %}
+        apply_single<MULTIPLY>(w, d, x, y);
+        {% else %}
+        apply_batch(w, d);
+        if constexpr (MULTIPLY)
+            multiply(w, x, y);
+        {% endif %}
+        terms = 0;
+        summed = false;
+        passed = 0, kept = 1, ahead = MULTIPLY && LOOKS_AHEAD ? rate : 0;
+    }
+
+    // What a signal that stays needs beyond w0 signal, computed the first time that it does.
+    void extend(T* d)
+    {
+        if (extended)
+            return;
+        extended = true;
+        if constexpr (FILTERED)
+            multiply(d, base_signal, base_filtered);
+        {% if batch == 1 %}
+        overlap[0] = dot(base_signal, base_signal);
+        {% else %}
+        gemm(false, true, BATCH, BATCH, PRE, 1, base_signal, base_signal, 0, overlap);
+        {% endif %}
+    }
+
+    static __attribute__((noinline)) T dot(const T* __restrict a, const T* __restrict b)
+    {
+        T total = 0;
+        for (int i = 0; i < PRE; i++)
+            total += a[i]*b[i];
+        return total;
+    }
+
+    // The drive by a signal that has stayed, from what it was at the last pass.
+    __attribute__((noinline)) void follow(T* __restrict y)
+    {
+        for (int j = 0; j < BATCH*POST; j++)
+        {
+            T change = 0;
+            if constexpr (FILTERED)
+                change = passed*base_filtered[j];
+            if constexpr (BATCH == 1)
+                change += overlap[0]*weight_term[0][j];
+            y[j] = base_drive[j] + change;
+        }
+        {% if batch > 1 %}
+        gemm(false, false, BATCH, POST, BATCH, MEAN, overlap, weight_term[0], 1, y);
+        {% endif %}
+    }
+
+    // Add what the one term that waits does to w, in the step between two passes.
+    __attribute__((noinline)) void add_term(const T* signal, T* __restrict y)
+    {
+        const T scale = dot(factor[0], signal);
+        for (int j = 0; j < POST; j++)
+            y[j] += scale*weight_term[0][j];
+    }
+
+    // Looking ahead was in vain if nothing was learnt in that step: someone set the rate to zero.
+    void look_back(T* w, T* d)
+    {
+        if (terms == 0 && ahead != 0)
+        {
+            std::memset(factor[0], 0, sizeof factor[0]);
+            std::memset(filter_term[0], 0, sizeof filter_term[0]);
+            terms = 1;
+            apply<false>(w, d, nullptr, nullptr);
+        }
+    }
+
+    // w signal, by the cheapest of the ways that the comment at the top lists.
+    void product(T* w, T* d, const T* signal, T* __restrict y)
+    {
+        look_back(w, d);
+        constant = known && std::memcmp(signal, base_signal, sizeof base_signal) == 0;
+        if (constant && terms == 0)
+        {
+            std::memcpy(y, base_drive, sizeof base_drive);
+            return;
+        }
+        if (constant && SUMS_TERMS && terms == 1)
+        {
+            extend(d);
+            return follow(y);
+        }
+        known = false;
+        if (MOST_TERMS == 2 && terms == 1 && !summed && passed == ahead)
+        {
+            multiply(w, signal, y);
+            if constexpr (!FILTERED)
+                add_term(signal, y);
+            return;
+        }
+        if (terms)
+            apply<true>(w, d, signal, base_drive);
+        else
+            multiply(w, signal, base_drive);
+        std::memcpy(base_signal, signal, sizeof base_signal);
+        std::memcpy(y, base_drive, sizeof base_drive);
+        known = constant = true;
+        extended = false;
+    }
+
+public:
+    // Bring the matrices up to date, as at the end of a run.
+    void flush(T* w, T* d)
+    {
+        look_back(w, d);
+        if (terms)
+            apply<false>(w, d, nullptr, nullptr);
+        known = false;
+    }
+
+    // target (+)= w signal. Matrices are brought up to date where presentations start, so that
+    // where a run is cut makes no difference.
+    template <bool ACCUMULATE>
+    void drive(T* w, T* d, const T* signal, T* __restrict target, bool starts)
+    {
+        if (starts)
+            flush(w, d);
+        if constexpr (!ACCUMULATE)
+            return product(w, d, signal, target);
+        T added[BATCH*POST];
+        product(w, d, signal, added);
+        for (int j = 0; j < BATCH*POST; j++)
+            target[j] += added[j];
+    }
+
+    // One Euler step of the rule: the product of the factors becomes a term, or part of one.
+    __attribute__((noinline)) void learn(
+        const T* __restrict post, const T* __restrict pre, T rate_, T decay, T low_, T high_, bool on)
+    {
+        if (!FILTERED && !on)
+            return;
+        rate = rate_, low = low_, high = high_;
+        passed += FILTERED ? rate*kept : T(0);
+        kept *= 1 - decay;
+        for (int n = 0; FILTERED && n < terms; n++)
+            for (int j = 0; j < BATCH*POST; j++)
+            {
+                weight_term[n][j] += rate*filter_term[n][j];
+                filter_term[n][j] *= 1 - decay;
+            }
+        summed = SUMS_TERMS && constant && terms == 1;
+        const int n = summed ? 0 : terms++;
+        if (!summed)
+            std::memcpy(factor[n], pre, sizeof factor[n]);
+        for (int j = 0; j < BATCH*POST; j++)
+        {
+            const T gated = on ? post[j] : T(0);
+            const T before = summed ? weight_term[n][j] : T(0);
+            if constexpr (FILTERED)
+            {
+                weight_term[n][j] = before;
+                filter_term[n][j] = decay*gated + (summed ? filter_term[n][j] : T(0));
+            }
+            else
+                weight_term[n][j] = before + rate*gated;
+        }
+    }
+};
+
+} // namespace microcircuit
+#endif

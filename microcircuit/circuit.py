@@ -39,7 +39,8 @@ class LearningRule:
     post_factor, pre_factor : str
         Expressions in the variables of the postsynaptic and presynaptic population.
     learning_rate : Quantity or array Quantity of shape [R]
-        Not negative; for dimensionless weights and factors a rate such as ``1e-3 / ms``.
+        Not negative; for dimensionless weights and factors a rate such as ``1e-3 / ms``, or a
+        number if the rule acts at the end.
     tau : Quantity, optional
         Time constant of the filter. Without it the product acts at once.
     window : (Quantity, Quantity), optional
@@ -47,6 +48,10 @@ class LearningRule:
         else throughout. Outside, the outer product counts as zero; a filter goes on decaying.
     bounds : (float, float), optional
         Weights are clipped to this interval after each change.
+    at_end : bool
+        The rule acts once, in the last step of each presentation:
+        ``w += learning_rate * post_factor pre_factor^T``, with a learning rate that is no longer
+        per time. Without a filter and a window.
     """
 
     post_factor: str
@@ -55,6 +60,7 @@ class LearningRule:
     tau: Quantity | None = None
     window: tuple[Quantity, Quantity] | None = None
     bounds: tuple[float, float] | None = None
+    at_end: bool = False
 
     def __post_init__(self) -> None:
         """Validate signs, units and order."""
@@ -75,6 +81,8 @@ class LearningRule:
                 raise CircuitError(f"a learning window needs 0 <= start < stop, got {self.window}")
         if self.bounds is not None and not self.bounds[0] < self.bounds[1]:
             raise CircuitError(f"weight bounds need low < high, got {self.bounds}")
+        if self.at_end and (self.tau is not None or self.window is not None):
+            raise CircuitError("a rule that acts at the end has no filter and no window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -296,7 +304,7 @@ class Circuit:
         check_units(
             f"{where}: learning_rate",
             get_dimensions(rule.learning_rate),
-            weight / (product * second.dim),
+            weight / product if rule.at_end else weight / (product * second.dim),
         )
 
     @staticmethod

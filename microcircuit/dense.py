@@ -16,11 +16,18 @@ import inspect
 import numpy as np
 from brian2 import NeuronGroup, second
 from brian2.core.base import BrianObject
-from brian2.core.variables import ArrayVariable, Variables
+from brian2.core.variables import Variables
 from brian2.groups.group import Group
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
+from microcircuit.dense_arguments import (
+    SPIKES,
+    check_groups,
+    check_spikes,
+    check_variables,
+    refuse,
+)
 from microcircuit.kernels import Kernel, blas
-from microcircuit.naming import unknown
 
 DRIVE_ORDER = -3
 """Order within Brian2's slot ``groups`` in which compartments are driven."""
@@ -30,15 +37,7 @@ LEARN_ORDER = 0
 OWNED = "filtered", "learning_rate", "tau", "window_start", "window_stop", "w_min", "w_max"
 """Variables of a projection beside its weights."""
 
-UNSUPPORTED = {
-    "delay": "signals arrive in the step in which they are sent",
-    "model": "a rule is the outer product of a post_factor and a pre_factor",
-    "on_pre": "what arrives is `signal`; compute a trace of spikes in the presynaptic equations",
-    "on_post": "rules have a post_factor, not events",
-    "connect": "all neurons are connected; a weight of zero that does not learn is no connection",
-    "method": "weights are integrated with explicit Euler",
-}
-"""What stock `Synapses` can do and this object can't, and why or what to do instead."""
+type References = dict[str, tuple[Group, str]]
 
 
 class DenseProjection(Group, BrianObject):
@@ -51,22 +50,28 @@ class DenseProjection(Group, BrianObject):
         filtered    w += dt learning_rate filtered
                     filtered += dt/tau (<post_factor pre_factor^T> - filtered)
 
-    where < > averages over the batch.
+    where < > averages over the batch. A rule that acts at the end of presentations does so without
+    dt. With spikes as the signal, each adds the neuron's weights to the target, in the slot in
+    which `Synapses` do it, and with a rule ``w[:, i] += learning_rate <post_factor>`` follows: the
+    cost is that of the neurons that spiked.
 
     Parameters
     ----------
     pre, post : NeuronGroup
         Groups of R*B*n_pre and R*B*n_post neurons, neurons fastest, with the same clock.
     signal : str
-        Array variable of `pre`.
+        Array variable of `pre`, or ``"spikes"``.
     target : str
         Array variable of `post`.
     accumulate : bool
-        Add to the target (another projection sets it) instead of setting it.
+        Add to the target (another projection sets it) instead of setting it; spikes always add.
     post_factor, pre_factor : str, optional
-        Array variables of the two groups whose outer product changes the weights.
+        Array variables of the two groups whose outer product changes the weights; the pre_factor
+        of spikes is ``"spikes"`` too.
     filtered : bool
         Low-pass the outer product first, with time constant ``tau``.
+    at_end : bool
+        Learn once, in the last step of each presentation; needs `presenter`.
     windowed : bool
         Rule on only from ``window_start`` to ``window_stop`` steps after a presentation's onset;
         needs `presenter`.
@@ -83,12 +88,13 @@ class DenseProjection(Group, BrianObject):
 
     Attributes
     ----------
-    w : [R * post * pre]
-        Weights.
+    w : [R * post * pre], of spikes [R * pre * post]
+        Weights; `set_weights` and `get_weights` take and give [post, pre] in both cases.
     filtered : [R * post * pre]
         The filtered product, if `filtered`.
     learning_rate : [R]
-        Per second; at zero neither weights nor filtered products of that replicate change.
+        Per second, or a number for rules that act at the end or on spikes; at zero neither weights
+        nor filtered products of that replicate change.
     tau, window_start, window_stop, w_min, w_max : [1]
         As far as the options ask for them.
 
@@ -98,7 +104,7 @@ class DenseProjection(Group, BrianObject):
         An option that does not exist, or a group that is not a whole `NeuronGroup`.
     ValueError
         A variable that is not stored for each neuron, half a rule, different clocks, sizes that R
-        and B don't divide, or `windowed` without a `presenter`.
+        and B don't divide, options that need a `presenter` without one, or that exclude each other.
     """
 
     add_to_magic_network = True
@@ -114,6 +120,7 @@ class DenseProjection(Group, BrianObject):
         post_factor: str | None = None,
         pre_factor: str | None = None,
         filtered: bool = False,
+        at_end: bool = False,
         windowed: bool = False,
         bounded: bool = False,
         presenter: Group | None = None,
@@ -122,17 +129,23 @@ class DenseProjection(Group, BrianObject):
         name: str = "dense*",
         **unsupported: object,
     ) -> None:
-        _refuse(unsupported)
-        factors = [(pre, signal), (post, target), (post, post_factor), (pre, pre_factor)]
-        _check_groups(pre, post, replicates * batch)
-        _check_variables([(group, variable) for group, variable in factors if variable is not None])
+        refuse(unsupported, inspect.getfullargspec(DenseProjection.__init__).kwonlyargs)
+        check_groups(pre, post, replicates * batch)
+        check_variables(pre, (signal, pre_factor))
+        check_variables(post, (target, post_factor))
         if (post_factor is None) != (pre_factor is None):
             raise ValueError("a learning rule needs both a post_factor and a pre_factor")
-        if windowed and presenter is None:
-            raise ValueError("a learning window needs a presenter, for its onsets")
+        if (windowed or at_end) and presenter is None:
+            raise ValueError("a window or an end needs a presenter, for the onsets")
+        if at_end and (filtered or windowed):
+            raise ValueError("a rule that acts at the end has no filter and no window")
+        if SPIKES in (signal, pre_factor):
+            check_spikes(signal, pre_factor, continuous=filtered or at_end)
         BrianObject.__init__(self, name=name, clock=post.clock, when="groups", order=DRIVE_ORDER)
         self.shape = (replicates, len(post) // replicates // batch, len(pre) // replicates // batch)
         self.codeobj_class = None
+        self._spiking = signal == SPIKES
+        self._presenter = presenter
         plastic = post_factor is not None
         self._constants: dict[str, object] = {
             "replicates": replicates,
@@ -141,26 +154,51 @@ class DenseProjection(Group, BrianObject):
             "n_pre": self.shape[2],
             "plastic": plastic,
             "filtered": filtered and plastic,
+            "at_end": at_end and plastic,
             "windowed": windowed and plastic,
             "bounded": bounded and plastic,
             "gated": presenter is not None,
             "shared": pre_factor in (signal, None),
             "matrices": f"_{self.name}_matrices",
+            "accumulate": accumulate,
         }
-        self._presenter = presenter
         self._add_variables()
-        self._contained_objects = [
-            self._kernel(
-                "drive",
-                {"_signal": (pre, signal), "_target": (post, target)},
-                order=DRIVE_ORDER + accumulate,  # the one that sets comes before those that add
-                accumulate=accumulate,
-            )
-        ]
+        learned: References = {}
         if post_factor is not None and pre_factor is not None:
-            learned = {"_post": (post, post_factor), "_pre": (pre, pre_factor)}
-            self._contained_objects.append(self._kernel("learn", learned, order=LEARN_ORDER))
+            learned = {"_post": (post, post_factor)}
+            learned |= {} if self._spiking else {"_pre": (pre, pre_factor)}
+        self._contained_objects = self._kernels(pre, signal, {"_target": (post, target)}, learned)
         self._enable_group_attributes()
+
+    def set_weights(self, weights: np.ndarray) -> None:
+        """Set the weights.
+
+        Parameters
+        ----------
+        weights : array of shape [post, pre] or [R, post, pre]
+
+        Raises
+        ------
+        ValueError
+            Another shape.
+        """
+        weights = np.asarray(weights, dtype=float)
+        if weights.shape not in (self.shape, self.shape[1:]):
+            raise ValueError(
+                f"weights of {self.name!r} are [post, pre], {self.shape[1:]}, or with replicates "
+                f"{self.shape}; got {weights.shape}"
+            )
+        weights = np.broadcast_to(weights, self.shape)
+        stored = weights.swapaxes(1, 2) if self._spiking else weights
+        self.variables["w"].set_value(stored.ravel())
+
+    def get_weights(self) -> np.ndarray:
+        """Return a copy of the weights, [R, post, pre], as they are when no run is going on."""
+        stored = np.array(self.variables["w"].get_value())
+        if not self._spiking:
+            return stored.reshape(self.shape)
+        replicates, post, pre = self.shape
+        return stored.reshape(replicates, pre, post).swapaxes(1, 2).copy()
 
     def _add_variables(self) -> None:
         """Add the weights and what the rule's options ask for."""
@@ -171,9 +209,9 @@ class DenseProjection(Group, BrianObject):
         self.variables.create_clock_variables(self._clock)
         self.variables.add_array("w", size=size)
         if options["plastic"]:
-            self.variables.add_array(
-                "learning_rate", size=self.shape[0], dimensions=(1 / second).dim
-            )
+            per_time = not (options["at_end"] or self._spiking)
+            dimensions = (1 / second).dim if per_time else DIMENSIONLESS
+            self.variables.add_array("learning_rate", size=self.shape[0], dimensions=dimensions)
         if options["filtered"]:
             self.variables.add_array("filtered", size=size)
             self.variables.add_array("tau", size=1, dimensions=second.dim)
@@ -184,18 +222,26 @@ class DenseProjection(Group, BrianObject):
             self.variables.add_array("w_min", size=1)
             self.variables.add_array("w_max", size=1)
 
-    def _kernel(self, part: str, references: dict, *, order: int, **constants: object) -> Kernel:
+    def _kernels(
+        self, pre: NeuronGroup, signal: str, driven: References, learned: References
+    ) -> list[Kernel]:
+        """Return the kernels that drive and learn; for spikes one does both."""
+        if self._spiking:
+            driven["_spikes"] = (pre, "_spikespace")
+            return [self._kernel("spikes", driven | learned, when="synapses")]
+        driven["_signal"] = (pre, signal)
+        # The projection that sets a target comes before those that add to it.
+        order = DRIVE_ORDER + bool(self._constants["accumulate"])
+        kernels = [self._kernel("drive", driven, order=order)]
+        if learned:
+            kernels.append(self._kernel("learn", learned, order=LEARN_ORDER))
+        return kernels
+
+    def _kernel(
+        self, part: str, references: References, *, when: str = "groups", order: int = 0
+    ) -> Kernel:
         """Return the kernel of a part, with all variables that there are at its disposal."""
-        owned = (
-            "filtered",
-            "learning_rate",
-            "tau",
-            "window_start",
-            "window_stop",
-            "w_min",
-            "w_max",
-        )
-        references |= {name: (self, name) for name in owned if name in self.variables}
+        references |= {name: (self, name) for name in OWNED if name in self.variables}
         if self._presenter is not None:
             for name in ("presentation", "learning", "onset"):
                 references[f"_{name}"] = (self._presenter, name)
@@ -204,48 +250,8 @@ class DenseProjection(Group, BrianObject):
             f"dense_{part}",
             name=f"{self.name}_{part}",
             references=references,
-            constants={**self._constants, **constants},
-            when="groups",
+            constants=self._constants,
+            when=when,
             order=order,
             compiler_keywords=blas.compiler_keywords() if self._constants["batch"] != 1 else None,
         )
-
-
-def _refuse(options: dict[str, object]) -> None:
-    """Raise TypeError for options that do not exist, saying why or what was meant."""
-    for name in options:
-        if name in UNSUPPORTED:
-            raise TypeError(f"a dense projection has no {name!r}: {UNSUPPORTED[name]}")
-        known = inspect.getfullargspec(DenseProjection.__init__).kwonlyargs
-        raise TypeError(unknown("option of a dense projection", name, known))
-
-
-def _check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
-    for role, group in (("pre", pre), ("post", post)):
-        if not isinstance(group, NeuronGroup):
-            raise TypeError(
-                f"{role} must be a whole NeuronGroup, not a {type(group).__name__}: neurons are "
-                "taken by their place in its arrays"
-            )
-        if len(group) % networks:
-            raise ValueError(
-                f"{role} {group.name!r} has {len(group)} neurons, which {networks} networks "
-                "(replicates times batch) can't share evenly"
-            )
-    if pre.clock is not post.clock and pre.clock.dt != post.clock.dt:
-        raise ValueError(f"{pre.name!r} and {post.name!r} must have the same time step")
-
-
-def _check_variables(variables: list[tuple[NeuronGroup, str]]) -> None:
-    for group, name in variables:
-        variable = group.variables.get(name)
-        if not isinstance(variable, ArrayVariable) or variable.size != len(group):
-            stored = sorted(
-                key
-                for key, other in group.variables.items()
-                if isinstance(other, ArrayVariable) and other.size == len(group) and key != "i"
-            )
-            raise ValueError(
-                f"{group.name!r} does not store a value of {name!r} for each neuron: a computed "
-                f"one must be marked (constant over dt). Stored are {', '.join(stored)}"
-            )

@@ -132,6 +132,8 @@ def _refuse(projection: Projection, circuit: Circuit, *, accumulate: bool) -> No
         raise CircuitError(f"{where} have no learning window")
     if projection.rule is not None and projection.rule.bounds is not None:
         raise CircuitError(f"{where} have no bounds")
+    if projection.rule is not None and projection.rule.at_end:
+        raise CircuitError(f"{where} have no rule that acts at the end of presentations")
 
 
 def _transposed(circuit: Circuit, state: State) -> State:

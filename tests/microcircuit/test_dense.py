@@ -157,5 +157,5 @@ def test_magic_run_finds_it():
 
 def test_window_needs_onsets():
     source, target = groups()
-    with pytest.raises(ValueError, match="window needs a presenter"):
+    with pytest.raises(ValueError, match="needs a presenter, for the onsets"):
         plastic(source, target, windowed=True)

@@ -3,6 +3,7 @@
 {#   filter:    w += rate dt filtered;  filtered += (dt/tau) (<post pre^T> - filtered)            #}
 {# < > averages over the batch. Outside the rule's window the product counts as zero; in a        #}
 {# presentation without learning nothing changes at all. A rate of zero leaves the filter alone.  #}
+{# A rule that acts at the end does so once, in a presentation's last step: w += rate <post pre^T> #}
 {# dense_matrix.hpp puts it off until the next drive, which passes over the weights anyway.       #}
 {# USES_VARIABLES { w, dt, t_in_timesteps, learning_rate, _post, _pre } #}
 {% extends 'common_group.cpp' %}
@@ -16,6 +17,10 @@
     if (!{{get_array_name(variables['_learning'])}}[_p])
         return;
     {% endif %}
+    {% if at_end %}
+    if ({{get_array_name(variables['t_in_timesteps'])}}[0] != {{get_array_name(variables['_onset'])}}[_p + 1] - 1)
+        return;
+    {% endif %}
     {% if windowed %}
     const int64_t _since = {{get_array_name(variables['t_in_timesteps'])}}[0] - {{get_array_name(variables['_onset'])}}[_p];
     const bool _on = _since >= {{get_array_name(variables['window_start'])}}[0] && _since < {{get_array_name(variables['window_stop'])}}[0];
@@ -25,7 +30,7 @@
             {{matrices}}[_r].learn(
                 {{get_array_name(variables['_post'])}} + (size_t)_r*{{batch*n_post}},
                 {{get_array_name(variables['_pre'])}} + (size_t)_r*{{batch*n_pre}},
-                _dt*{{get_array_name(variables['learning_rate'])}}[_r],
+                {{'' if at_end else '_dt*'}}{{get_array_name(variables['learning_rate'])}}[_r],
                 {{'_dt/%s[0]' % get_array_name(variables['tau']) if filtered else '0'}},
                 {{get_array_name(variables['w_min']) + '[0]' if bounded else '0'}},
                 {{get_array_name(variables['w_max']) + '[0]' if bounded else '0'}},

@@ -1,0 +1,95 @@
+"""What a dense projection can't be made of, told when it is made."""
+
+from collections.abc import Iterable
+
+from brian2 import NeuronGroup
+from brian2.core.variables import ArrayVariable
+
+from microcircuit.naming import unknown
+
+SPIKES = "spikes"
+"""The signal of neurons with a threshold."""
+
+UNSUPPORTED = {
+    "delay": "signals arrive in the step in which they are sent",
+    "model": "a rule is the outer product of a post_factor and a pre_factor",
+    "on_pre": "set signal='spikes': each spike adds the neuron's weights to the target",
+    "on_post": "rules have a post_factor, not events",
+    "connect": "all neurons are connected; a weight of zero that does not learn is no connection",
+    "method": "weights are integrated with explicit Euler",
+}
+"""What stock `Synapses` can do and this object can't, and why or what to do instead."""
+
+
+def refuse(options: Iterable[str], known: Iterable[str]) -> None:
+    """Raise TypeError for options that do not exist, saying why or what was meant."""
+    for name in options:
+        if name in UNSUPPORTED:
+            raise TypeError(f"a dense projection has no {name!r}: {UNSUPPORTED[name]}")
+        raise TypeError(unknown("option of a dense projection", name, known))
+
+
+def check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
+    """Check that two groups are whole, of one time step, and of as many networks as they should.
+
+    Raises
+    ------
+    TypeError, ValueError
+        They are not.
+    """
+    for role, group in (("pre", pre), ("post", post)):
+        if not isinstance(group, NeuronGroup):
+            raise TypeError(
+                f"{role} must be a whole NeuronGroup, not a {type(group).__name__}: neurons are "
+                "taken by their place in its arrays"
+            )
+        if len(group) % networks:
+            raise ValueError(
+                f"{role} {group.name!r} has {len(group)} neurons, which {networks} networks "
+                "(replicates times batch) can't share evenly"
+            )
+    if pre.clock is not post.clock and pre.clock.dt != post.clock.dt:
+        raise ValueError(f"{pre.name!r} and {post.name!r} must have the same time step")
+
+
+def check_variables(group: NeuronGroup, names: Iterable[str | None]) -> None:
+    """Check that a group stores a value of each variable for each neuron, or spikes.
+
+    Raises
+    ------
+    ValueError
+        It does not; the message holds what is stored.
+    """
+    for name in names:
+        if name == SPIKES and "_spikespace" not in group.variables:
+            raise ValueError(f"{group.name!r} has no threshold, so it does not spike")
+        if name is None or name == SPIKES:
+            continue
+        stored = [
+            key
+            for key, variable in group.variables.items()
+            if isinstance(variable, ArrayVariable) and variable.size == len(group) and key != "i"
+        ]
+        if name not in stored:
+            raise ValueError(
+                f"{group.name!r}: "
+                + unknown("stored variable", name, stored)
+                + ". A computed one is stored if it is marked (constant over dt)"
+            )
+
+
+def check_spikes(signal: str, pre_factor: str | None, *, continuous: bool) -> None:
+    """Check that a rule fits to spikes.
+
+    Raises
+    ------
+    ValueError
+        It acts on spikes that are not sent, or other than by spikes.
+    """
+    if signal != SPIKES:
+        raise ValueError("pre_factor='spikes' needs signal='spikes'")
+    if pre_factor not in (SPIKES, None) or continuous:
+        raise ValueError(
+            "with spikes as the signal a rule acts on spikes: pre_factor='spikes', without a "
+            "filter and not at the end. For a rule with a trace, send the trace"
+        )

@@ -1,0 +1,190 @@
+"""The dense projection in scripts of its own, on numpy and C++, against stock synapses."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from brian2 import Network, NeuronGroup, ms, prefs, start_scope
+
+from microcircuit.dense import DenseProjection
+
+SCRIPT = '''
+import sys
+import numpy as np
+from brian2 import *
+from microcircuit.dense import DenseProjection
+
+prefs.codegen.target = "numpy"
+if sys.argv[2] == "cpp":
+    set_device("cpp_standalone", directory=sys.argv[3])
+rng = np.random.default_rng(1)
+PRE, POST = 13, 7
+weights = rng.uniform(0, 0.2, (POST, PRE))
+
+pre = NeuronGroup(PRE, """dv/dt = (drive - v)/(5*ms) : 1
+                              drive : 1
+                              rate = v**2 : 1 (constant over dt)""",
+                  threshold="v > 1", reset="v = 0", method="euler")
+pre.drive = np.linspace(0.5, 6, PRE)
+EQUATIONS = """
+dg/dt = -g/(3*ms) : 1
+du/dt = (g - u)/(2*ms) : 1
+error = 1 - u : 1 (constant over dt)
+"""
+POSTS = [NeuronGroup(POST, EQUATIONS, method="euler") for _ in range(2)]
+dense = DenseProjection(pre, POSTS[0], signal="spikes", target="g",
+                        post_factor="error", pre_factor="spikes", bounded=True)
+dense.set_weights(weights)
+dense.learning_rate = 0.02
+dense.w_min, dense.w_max = 0.05, 0.3
+stock = Synapses(pre, POSTS[1], "w : 1",
+                 on_pre="g_post += w; w = clip(w + 0.02*error_post, 0.05, 0.3)")
+stock.connect()
+stock.w = weights.T.ravel()
+
+held = NeuronGroup(POST, "v : 1\\nfactor : 1")
+factor = rng.uniform(-1, 1, POST)
+held.factor = factor
+continuous = DenseProjection(pre, held, signal="rate", target="v",
+                             post_factor="factor", pre_factor="rate", filtered=True)
+continuous.set_weights(weights)
+continuous.learning_rate = 20*Hz
+continuous.tau = 2*ms
+summed = NeuronGroup(POST, "v : 1\\nfactor : 1")
+summed.factor = factor
+reference = Synapses(pre, summed, """
+dw/dt = 20*Hz*d : 1 (clock-driven)
+dd/dt = (factor_post*rate_pre - d)/(2*ms) : 1 (clock-driven)
+v_post = w*rate_pre : 1 (summed)
+""", method="euler")
+reference.connect()
+reference.w = weights.T.ravel()
+for updater in reference.summed_updaters.values():
+    updater.when = "before_groups"
+
+spikes = SpikeMonitor(pre)
+network = Network(pre, *POSTS, dense, stock, held, continuous, summed, reference, spikes)
+network.run(50*ms)
+assert spikes.num_spikes > 100, spikes.num_spikes
+np.savez(sys.argv[1], ours_u=POSTS[0].u[:], stock_u=POSTS[1].u[:],
+         ours_w=dense.get_weights()[0], stock_w=np.array(stock.w).reshape(PRE, POST).T,
+         ours_v=held.v[:], stock_v=summed.v[:],
+         ours_c=continuous.get_weights()[0], stock_c=np.array(reference.w).reshape(PRE, POST).T,
+         start=weights)
+'''
+
+
+@pytest.mark.parametrize("target", ["numpy", "cpp"])
+def test_a_script_of_its_own(tmp_path, target):
+    """Spikes with a rule on them, and rates with a filtered rule: as stock synapses do it."""
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, script, tmp_path / "out.npz", target, tmp_path / "build"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-1500:]
+    found = np.load(tmp_path / "out.npz")
+    for name in "uwvc":
+        # The same sums of a dozen numbers in another order, over 500 steps that forget.
+        np.testing.assert_allclose(
+            found[f"ours_{name}"], found[f"stock_{name}"], rtol=1e-11, err_msg=name
+        )
+    for name in "wc":
+        assert np.max(np.abs(found[f"ours_{name}"] - found["start"])) > 0.03, name
+    assert (found["ours_w"] == 0.05).any()
+
+
+def group(size=4, equations="x : 1\nz = x : 1", **options):
+    return NeuronGroup(size, equations, **options)
+
+
+@pytest.fixture
+def runtime():
+    saved, prefs.codegen.target = prefs.codegen.target, "numpy"
+    start_scope()
+    yield
+    prefs.codegen.target = saved
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"delay": 1 * ms}, TypeError, "no 'delay': signals arrive in the step"),
+        ({"on_pre": "x += w"}, TypeError, "no 'on_pre': set signal='spikes'"),
+        ({"bonded": True}, TypeError, "did you mean 'bounded'"),
+        ({"signal": "y"}, ValueError, "unknown stored variable 'y'"),
+        ({"signal": "z"}, ValueError, r"'z'.*Known: x.*constant over dt"),
+        ({"signal": "spikes"}, ValueError, "no threshold, so it does not spike"),
+        ({"post_factor": "x"}, ValueError, "both a post_factor and a pre_factor"),
+        ({"replicates": 3}, ValueError, "4 neurons, which 3 networks"),
+        (
+            {"post_factor": "x", "pre_factor": "x", "at_end": True},
+            ValueError,
+            "needs a presenter",
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_not_supported_is_told(options, error, message):
+    arguments = {"signal": "x", "target": "x", **options}
+    with pytest.raises(error, match=f"(?s){message}"):
+        DenseProjection(group(), group(), **arguments)
+
+
+@pytest.mark.usefixtures("runtime")
+def test_only_whole_groups():
+    with pytest.raises(TypeError, match="pre must be a whole NeuronGroup, not a Subgroup"):
+        DenseProjection(group()[:2], group(), signal="x", target="x")
+
+
+@pytest.mark.usefixtures("runtime")
+def test_rules_on_spikes_have_no_filter():
+    spiking = group(threshold="x > 1")
+    with pytest.raises(ValueError, match="send the trace"):
+        DenseProjection(
+            spiking,
+            group(),
+            signal="spikes",
+            target="x",
+            post_factor="x",
+            pre_factor="spikes",
+            filtered=True,
+        )
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize(("replicates", "batch"), [(1, 1), (2, 3)])
+def test_spikes_add_columns_of_their_own_network(replicates, batch):
+    networks = replicates * batch
+    rng = np.random.default_rng(2)
+    fires = rng.uniform(size=networks * 5) < 0.4
+    pre = group(networks * 5, "x : 1", threshold="x > 1")
+    pre.x = np.where(fires, 2, 0)
+    post = group(networks * 3, "y : 1\nfactor : 1")
+    post.y, post.factor = 1, rng.normal(size=networks * 3)
+    projection = DenseProjection(
+        pre,
+        post,
+        signal="spikes",
+        target="y",
+        post_factor="factor",
+        pre_factor="spikes",
+        replicates=replicates,
+        batch=batch,
+    )
+    w = rng.normal(size=(replicates, 3, 5))
+    projection.set_weights(w)
+    rates = np.array([0.5, 0.0])[:replicates]
+    projection.learning_rate = rates
+    Network(pre, post, projection).run(0.1 * ms)
+    x = fires.reshape(replicates, batch, 5).astype(float)
+    e = np.asarray(post.factor).reshape(replicates, batch, 3)
+    expected = 1 + np.einsum("rji,rbi->rbj", w, x)
+    np.testing.assert_allclose(np.asarray(post.y), expected.ravel(), rtol=1e-13)
+    learned = w + rates[:, None, None] * np.einsum("rbj,rbi->rji", e, x) / batch
+    np.testing.assert_allclose(projection.get_weights(), learned, rtol=1e-13)

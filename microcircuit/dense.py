@@ -29,10 +29,10 @@ from microcircuit.dense_arguments import (
 )
 from microcircuit.kernels import Kernel, blas
 
-DRIVE_ORDER = -3
+DRIVE_ORDER = -4
 """Order within Brian2's slot ``groups`` in which compartments are driven."""
-LEARN_ORDER = 0
-"""Order in which weights change: after the drive, before any neuron's state is updated."""
+LEARN_ORDER = -1
+"""Order in which weights change: after the drive, before neurons of the default order 0 change."""
 
 OWNED = "filtered", "learning_rate", "tau", "window_start", "window_stop", "w_min", "w_max"
 """Variables of a projection beside its weights."""

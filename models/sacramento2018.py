@@ -113,6 +113,12 @@ drate/dt = (pattern - rate)/tau_input : 1
 pattern : 1
 """
 
+STEADY_INPUT = """
+rate = pattern : 1 (constant over dt)
+pattern : 1
+"""
+"""Without the low-pass: constant in a presentation, which spares the largest product."""
+
 RATES = {
     "soft-rectifier": """
 rate           = gamma*log(1 + exp(beta*(v_soma - theta)))       : 1 (constant over dt)
@@ -178,7 +184,7 @@ class Sacramento2018:
         Noise, Supplement: 0.1 (0.3 for the regression task); see Deviations in the module.
     tau_weights : Quantity or None
         Low-pass filter of the plasticity, Supplement: 30 ms.
-    tau_input : Quantity
+    tau_input : Quantity or None
         Low-pass filter of the stimulus, public re-implementations: 3 ms.
     eta_bottom_up, eta_to_interneuron, eta_from_interneuron, eta_top_down : tuple of Quantity
         Learning rates of (7), (8), (9), (10), one an area or one for all; at zero the weights are
@@ -208,7 +214,7 @@ class Sacramento2018:
     g_somatic: Conductance = 0.8 / ms
     sigma: Annotated[Quantity, In("ms**-0.5"), NON_NEGATIVE] = 0.1 * ms**-0.5
     tau_weights: Time | None = 30 * ms
-    tau_input: Time = 3 * ms
+    tau_input: Time | None = 3 * ms
     eta_bottom_up: Rates = (0 / ms,)
     eta_to_interneuron: Rates = (2.375e-4 / ms,)
     eta_from_interneuron: Rates = (5e-4 / ms,)
@@ -361,12 +367,13 @@ def build_circuit(model: Sacramento2018, weights: Mapping[str, np.ndarray]) -> C
     CircuitError
         Weights that don't fit the areas.
     """
+    steady = model.tau_input is None
     populations = [
         Population(
             name="input",
             size=model.areas[0],
-            equations=INPUT,
-            parameters={"tau_input": model.tau_input},
+            equations=STEADY_INPUT if steady else INPUT,
+            parameters={} if steady else {"tau_input": model.tau_input},
         )
     ]
     projections = []

@@ -26,7 +26,7 @@ lint: .venv/installed-develop ## check style and types
 	tools/check_types.sh
 
 bench: .venv/installed ## time the engine side by side with its peers
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run
 
 clean: ## remove what set-up, tests and builds left; results under runs/ stay
 	rm -rf .venv build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -1,144 +1,121 @@
-"""Time the engine against stock Brian2, side by side, in CPU seconds per simulated second.
+"""Time the engine side by side with its peers and with the machine's own limits.
 
-The circuit is the one of the regression task (Sacramento et al. 2018, Fig 2), 30-50-10, all weights
-plastic, dt 0.1 ms, on C++. Both programs are compiled with the same flags and shown the same
-patterns. ``README.md`` in this folder says what is measured, and what is not.
+``README.md`` in this folder says what is measured, and what is not.
 """
 
 import argparse
-import resource
+import sys
 from collections.abc import Callable
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-import numpy as np
-from brian2 import ms
 from rich.console import Console
-from rich.table import Table
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from benchmarks import figure, report
+from benchmarks.plan import PARTS, Case, Plan
+from benchmarks.results import Measurement, Results
+from benchmarks.timing import take_turns
 from microcircuit import provenance
-from microcircuit.circuit import Circuit
-from microcircuit.device import COMPILER_FLAGS, Chunk, CppProgram, compiler
-from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
-from microcircuit.network import Structure
-from microcircuit.reference import ReferenceProgram
-from microcircuit.schedule import Presentations
-from microcircuit.state import initial_state, parameter_values
+from microcircuit.devices import COMPILER_FLAGS, compiler
 
-MODEL = Sacramento2018(
-    areas=(30, 50, 10),
-    sigma=0.3 * ms**-0.5,
-    eta_bottom_up=(1.1875e-3 / ms, 5e-4 / ms),
-    eta_to_interneuron=(1.1875e-3 / ms,),
-    eta_from_interneuron=(5.9375e-3 / ms,),
-    # The task holds these fixed; here all weights are plastic, so they cost what they can cost.
-    eta_top_down=(5e-4 / ms,),
-)
-PRESENTATIONS, STEPS = 128, 1000
-SIMULATED = PRESENTATIONS * STEPS * float(MODEL.dt)
-"""Seconds in a measurement."""
-TARGET = 0.06
-"""CPU seconds per simulated second that the engine may take at most."""
+OUTPUT = Path(__file__).with_name("results")
+WORKERS = 2
+"""Programs compiled at a time; each compiler may itself use several cores."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeats", type=int, default=9, help="measurements of each program")
-    repeats = parser.parse_args().repeats
+def main() -> int:
+    options = arguments()
+    file = options.output / "bench.json"
+    if not options.redraw:
+        options.output.mkdir(parents=True, exist_ok=True)
+        measure_all(options).save(file)
+    results = Results.load(file)
+    (options.output / "bench.md").write_text(report.document(results), encoding="utf-8")
+    figure.draw(results, options.output / "bench.png")
+    print(report.document(results))
+    return 1 if set(results.missing) - {"nest"} else 0
 
-    table = Table("", "engine", "stock Brian2", "stock/engine")
-    engine, differences = [], []
-    for label, circuit in (("with noise", noisy()), ("no noise", silent(noisy()))):
-        times, difference = measure(circuit, repeats)
-        ours, stock = times.T
-        table.add_row(label, spread(ours, 3), spread(stock, 3), spread(stock / ours, 1))
-        differences.append(difference)
-        engine.append(np.median(ours))
-    console = Console()
-    describe_machine(console)
-    console.print(table)
-    console.print(
-        f"CPU seconds per simulated second: median (smallest-largest) of {repeats} pairs.\n"
-        f"Largest relative difference between their results: {max(differences):.0e}."
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("--repeats", type=int, help="rounds of measurements (7; 2 if quick)")
+    parser.add_argument("--quick", action="store_true", help="a few sizes, in about a minute")
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS)
     )
-    verdict = "met" if max(engine) <= TARGET else "missed"
-    console.print(f"Target for the engine, at most {TARGET}: {verdict}.")
+    parser.add_argument("--nest-python", help="an interpreter that has NEST, if not this one")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder of the results")
+    parser.add_argument("--redraw", action="store_true", help="write table and figure once more")
+    options = parser.parse_args()
+    if options.repeats is None:
+        options.repeats = 2 if options.quick else 7
+    return options
 
 
-def noisy() -> Circuit:
-    return build_circuit(MODEL, draw_weights(MODEL, seed=1))
-
-
-def silent(circuit: Circuit) -> Circuit:
-    """Remove the noise term: with a sigma of zero it would still be computed."""
-    populations = tuple(
-        replace(
-            p,
-            equations=p.equations.replace(" + sigma*xi", ""),
-            parameters={k: v for k, v in p.parameters.items() if k != "sigma"},
+def measure_all(options: argparse.Namespace) -> Results:
+    """Compile everything, find out how much to measure, and measure in turns."""
+    budget = 0.1 if options.quick else 0.25
+    plan = Plan(
+        set(options.parts), quick=options.quick, budget=budget, nest_python=options.nest_python
+    )
+    missing = dict(plan.missing)
+    machine = provenance.collect(compiler=compiler(), flags=COMPILER_FLAGS, device="cpp")
+    with progress_bar() as bar:
+        cases = each(bar, "compiling", plan.cases, lambda c: c.prepare(), missing, WORKERS)
+        cases = each(bar, "calibrating", cases, lambda c: c.calibrate(), missing)
+        task = bar.add_task("measuring", total=options.repeats * len(cases), label="")
+        seconds = take_turns(
+            {case.label: case.measure for case in cases},
+            options.repeats,
+            lambda label: bar.update(task, advance=1, label=label),
         )
-        for p in circuit.populations
-    )
-    return replace(circuit, populations=populations)
-
-
-def measure(circuit: Circuit, repeats: int) -> tuple[np.ndarray, float]:
-    """Return CPU seconds per simulated second, [repeat, (engine, stock)], and how results differ.
-
-    The two take turns, so that whatever else the machine does meets both.
-    """
-    structure = Structure(
-        circuit=circuit,
-        inputs=("input.pattern", "output.v_target", "output.g_teacher"),
-        records=(),
-        longest=STEPS,
-        capacity=PRESENTATIONS,
-    )
-    programs = CppProgram(structure), ReferenceProgram(structure, CppProgram)
-    arguments = initial_state(circuit), parameter_values(structure, circuit, 0), patterns(), 0
-    ends = [program.run(*arguments) for program in programs]  # and a warm-up
-    times = [[cpu_seconds(lambda: p.run(*arguments)) for p in programs] for _ in range(repeats)]  # noqa: B023
-    return np.array(times) / SIMULATED, largest_difference(*ends)
-
-
-def patterns() -> Presentations:
-    rng = np.random.default_rng(1)
-    return Presentations(
-        steps=np.full(PRESENTATIONS, STEPS),
-        inputs={
-            "input.pattern": rng.uniform(-1, 1, (PRESENTATIONS, MODEL.areas[0])),
-            "output.v_target": rng.uniform(-1, 1, (PRESENTATIONS, MODEL.areas[-1])),
-            "output.g_teacher": np.full(PRESENTATIONS, float(MODEL.g_somatic)),
-        },
-        learning=np.ones(PRESENTATIONS, dtype=bool),
+    return Results(
+        machine=machine,
+        settings={"rounds": options.repeats, "budget": budget},
+        measurements=[
+            Measurement(case.kind, case.about, seconds[case.label], case.details) for case in cases
+        ],
+        missing=missing,
     )
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """Return the CPU time, of user and system, of the processes that `work` starts."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    work()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def each(
+    bar: Progress,
+    title: str,
+    cases: list[Case],
+    work: Callable[[Case], object],
+    missing: dict[str, str],
+    workers: int = 1,
+) -> list[Case]:
+    """Do something with each case; return those with which it succeeds, note why others fail."""
+    task = bar.add_task(title, total=len(cases), label="")
+
+    def attempt(case: Case) -> bool:
+        bar.update(task, label=case.label)
+        try:
+            work(case)
+        except Exception as error:  # one program that fails should not cost the others' results
+            missing[case.label] = f"{type(error).__name__}: {error}"[-1000:]
+            return False
+        finally:
+            bar.advance(task)
+        return True
+
+    with ThreadPoolExecutor(workers) as pool:
+        return [case for case, good in zip(cases, pool.map(attempt, cases), strict=True) if good]
 
 
-def largest_difference(ours: Chunk, stock: Chunk) -> float:
-    """Return the largest difference at the end, relative to the largest value of each array."""
-    return max(
-        float(np.max(np.abs(value - ours.state[key])) / np.max(np.abs(value)))
-        for key, value in stock.state.items()
+def progress_bar() -> Progress:
+    return Progress(
+        TextColumn("{task.description:>11}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[label]}"),
+        console=Console(stderr=True),
     )
-
-
-def spread(values: np.ndarray, digits: int) -> str:
-    middle, low, high = (f"{f(values):.{digits}f}" for f in (np.median, np.min, np.max))
-    return f"{middle} ({low}-{high})"
-
-
-def describe_machine(console: Console) -> None:
-    made_by = provenance.collect(compiler=compiler(), flags=COMPILER_FLAGS, device="cpp")
-    for key in ("cpu", "cores", "compiler_version", "flags", "brian2_version", "git_sha"):
-        console.print(f"{key}: {made_by[key]}", highlight=False)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,10 +7,11 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
     before_start  stimuli set at a presentation's onset; then rates (constant over dt), those that
                   others read through links first
-    groups  -3    drive: the first projection onto a compartment sets it
-            -2    drive: further projections add
-            -1    post and pre factors of the learning rules
-             0    records; weight changes
+    groups  -4    drive: the first projection onto a compartment sets it
+            -3    drive: further projections add
+            -2    post and pre factors of the learning rules
+            -1    weight changes
+             0    records
             1..   state updates, readers of linked variables before their sources
     end           at a presentation's end: has anything diverged?
 """
@@ -25,17 +26,17 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import Variables
 from brian2.groups.group import Group
 
-from microcircuit import noise
+from microcircuit import elementary, noise
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import DenseProjection
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Trace
 from microcircuit.schedule import input_size, steps
 
-FACTOR_ORDER = -1
+FACTOR_ORDER = -2
 RECORD_ORDER = 0
 
-type Precision = Literal["double", "single"]
+Precision = Literal["double", "single"]
 
 DTYPES: Mapping[Precision, type[np.floating]] = {"double": np.float64, "single": np.float32}
 
@@ -186,8 +187,9 @@ class Recorder(Group, BrianObject):
             }
             template, constants = "record_trace", {}
         else:
-            self.variables.add_array("table", size=size)
-            self.variables.add_array("sum", size=width)
+            # Double in any case: a sum over many steps would lose digits.
+            self.variables.add_array("table", size=size, dtype=np.float64)
+            self.variables.add_array("sum", size=width, dtype=np.float64)
             self.variables.add_array("last", size=1, dtype=np.int64)
             references |= {
                 "_sum": (self, "sum"),
@@ -203,7 +205,7 @@ class Recorder(Group, BrianObject):
                 template,
                 name=f"{name}_kernel",
                 references=references,
-                code=f"_value = {record.expression}",
+                code=f"_value = {elementary.substituted(record.expression)}",
                 outputs=("_value",),
                 constants=constants,
                 when="groups",
@@ -290,12 +292,12 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     count = circuit.replicates * circuit.batch * population.size
     group = NeuronGroup(
         count,
-        population.parsed,
+        population.parsed.substitute(**elementary.SUBSTITUTIONS),
         method=noise.euler,
         clock=clock,
         order=order,
         name=population.name,
-        namespace=dict(noise.NAMESPACE),
+        namespace={**noise.NAMESPACE, **elementary.NAMESPACE},
     )
     if group.subexpression_updater is not None:
         # A rate may be computed from a linked one: sources first, other than for state updates.
@@ -309,7 +311,7 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
         group.variables.add_array(name, size=size, dimensions=dimensions, scalar=single)
     if population.parsed.stochastic_variables:
         group.variables.add_array("noise_key", size=size, dtype=np.int64, scalar=single)
-        group.variables.add_array("noise_index", size=count, dtype=np.int32)
+        group.variables.add_array("noise_index", size=count, dtype=noise.index_type())
     return group
 
 
@@ -332,6 +334,7 @@ def _dense(
         filtered=rule is not None and rule.tau is not None,
         windowed=rule is not None and rule.window is not None,
         bounded=rule is not None and rule.bounds is not None,
+        at_end=rule is not None and rule.at_end,
         presenter=presenter,
         replicates=circuit.replicates,
         batch=circuit.batch,
@@ -364,6 +367,9 @@ def factor_variables(
         dimensions = population.expression_dimensions(role, expression)
         group.variables.add_array(name, size=len(group), dimensions=dimensions)
         group.run_regularly(
-            f"{name} = {expression}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
+            f"{name} = {elementary.substituted(expression)}",
+            when="groups",
+            order=FACTOR_ORDER,
+            name=f"{name}_update",
         )
     return found

@@ -29,9 +29,13 @@ from microcircuit.expressions import (
 from microcircuit.naming import unknown
 
 RESERVED = frozenset(
-    {"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike", "noise_key", "noise_index"}
+    {"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"}
+    | {"noise_key", "noise_index", "counter_normal"}
 )
 """Names that Brian2 or the engine's noise keep for themselves."""
+
+RESERVED_PREFIX = "elementary_"
+"""How the engine's own functions begin (`microcircuit.elementary`)."""
 
 FLAGS = {
     DIFFERENTIAL_EQUATION: (),
@@ -65,8 +69,8 @@ def check_name(kind: str, name: str) -> None:
         raise CircuitError(
             f"{kind} name {name!r}: must start with a letter and hold only letters, digits and '_'"
         )
-    if name in RESERVED:
-        names = ", ".join(sorted(RESERVED))
+    if name in RESERVED or name.startswith(RESERVED_PREFIX):
+        names = ", ".join([*sorted(RESERVED), f"{RESERVED_PREFIX}*"])
         raise CircuitError(f"{kind} name {name!r} is reserved ({names})")
 
 

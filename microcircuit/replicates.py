@@ -1,7 +1,8 @@
 """Several circuits of one structure as the replicates of one circuit.
 
 A study over parameters or seeds becomes one program and one run: replicate r has the weights,
-parameters and starting values of the r-th circuit, and shares nothing with the others.
+parameters and starting values of the r-th circuit, and shares nothing with the others. On one
+device it gives, to the bit, what that circuit gives by itself with the same seed.
 """
 
 from collections.abc import Mapping, Sequence

@@ -3,13 +3,13 @@
 Keys are ``"object.variable"``, as in `microcircuit.network`; values are in SI units.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from brian2 import Quantity
 
 from microcircuit import seeding
-from microcircuit.circuit import Circuit, Projection
+from microcircuit.circuit import Circuit, CircuitError, Projection
 from microcircuit.network import Structure, recorder_name
 from microcircuit.records import Trace
 from microcircuit.schedule import steps
@@ -56,7 +56,7 @@ def synaptic(circuit: Circuit, state: State) -> list[str]:
     return [key for key in state if key.split(".")[0] in projections]
 
 
-def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State:
+def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequence[int]) -> State:
     """Return everything that stays as it is while a circuit runs.
 
     Parameters
@@ -65,9 +65,16 @@ def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State
         What was compiled.
     circuit : Circuit
         Of the same structure; the source of the numbers.
-    seed : int
-        Of the noise; replicate r has a key of its own.
+    seeds : int or sequence of int
+        Of the noise, one a replicate: each sees the noise that it would see alone with its seed.
+        An int is for a circuit with one replicate.
+
+    Raises
+    ------
+    CircuitError
+        There are not as many seeds as replicates.
     """
+    seeds = _seeds(seeds, circuit)
     values: State = {}
     for population in circuit.populations:
         count = structure.neurons(population.name)
@@ -80,12 +87,11 @@ def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State
             value = np.asarray(population.initial[name], dtype=float)
             values[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
         if population.parsed.stochastic_variables:
-            keys = [
-                seeding.key(seed, "noise", population.name, r) for r in range(circuit.replicates)
-            ]
+            # The 0 was a replicate's number: earlier results stay what they are.
+            keys = [seeding.key(seed, "noise", population.name, 0) for seed in seeds]
             values[f"{population.name}.noise_key"] = per_neuron(keys, circuit, population.size)
             values[f"{population.name}.noise_index"] = np.tile(
-                np.arange(per_replicate, dtype=np.int32), circuit.replicates
+                np.arange(per_replicate), circuit.replicates
             )
     for projection in circuit.projections:
         values |= _rule_values(projection, circuit)
@@ -98,6 +104,16 @@ def parameter_values(structure: Structure, circuit: Circuit, seed: int) -> State
             last = structure.longest if record.last is None else steps(record.last, circuit.dt)
             values[f"{name}.last"] = np.array([last])
     return values
+
+
+def _seeds(seeds: int | Sequence[int], circuit: Circuit) -> Sequence[int]:
+    """Return one seed a replicate."""
+    each = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)
+    if len(each) != circuit.replicates:
+        raise CircuitError(
+            f"seeds: needs one for each of {circuit.replicates} replicates, got {seeds}"
+        )
+    return each
 
 
 def _rule_values(projection: Projection, circuit: Circuit) -> State:

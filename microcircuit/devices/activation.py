@@ -1,7 +1,7 @@
 """Brian2's devices and preferences, switched on for a while; nothing else touches them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from brian2 import Network, get_device, prefs, set_device
 from brian2.core.names import Nameable
@@ -15,9 +15,12 @@ COMPILER_FLAGS = (
     "-w",
     "-O3",
     "-march=native",
-    "-ffast-math",
-    "-fno-finite-math-only",  # or checks for NaN would be compiled away
-    "-D__FAST_MATH__",  # the line above undefines it, and glibc then hides its vectorised exp, log
+    # What neither moves nor rounds a result is allowed. The rest of -ffast-math is not, nor fused
+    # multiplications where the compiler likes: a neuron's result would depend on whether it falls
+    # into the vectors of a loop or into what is left over, that is, on the number of replicates.
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-ffp-contract=off",
     "-std=c++17",
 )
 """How C++ programs are compiled; recorded in every result."""
@@ -28,7 +31,9 @@ and short enough that Brian2 finds nothing to warn of."""
 
 
 @contextlib.contextmanager
-def active(name: str, precision: Precision) -> Iterator[object]:
+def active(
+    name: str, precision: Precision, preferences: Mapping[str, object] | None = None
+) -> Iterator[object]:
     """Make a Brian2 device active with the preferences of this engine; leave all as it was.
 
     Parameters
@@ -37,6 +42,8 @@ def active(name: str, precision: Precision) -> Iterator[object]:
         Of the device, as Brian2 names it.
     precision : "double" or "single"
         Of all real variables.
+    preferences : mapping, optional
+        Further ones that the device needs, by Brian2's names.
 
     Raises
     ------
@@ -50,9 +57,13 @@ def active(name: str, precision: Precision) -> Iterator[object]:
         )
     ours = {
         "codegen.target": "numpy",
+        # What Brian2 moves out of a loop it regroups, other for a scalar than for an array: a
+        # parameter is the former in a single network and the latter with replicates.
+        "codegen.loop_invariant_optimisations": False,
         "codegen.cpp.extra_compile_args_gcc": list(COMPILER_FLAGS),
         "core.default_float_dtype": DTYPES[precision],
         "core.stop_on_keyboard_interrupt": False,  # Ctrl-C would end a chunk early, unnoticed
+        **(preferences or {}),
     }
     saved = {key: prefs[key] for key in ours}
     for key, value in ours.items():

@@ -165,7 +165,7 @@ def chunk(request, compiled, structure):
         inputs={"a.stimulus": STIMULI, "c.gain": GAINS},
         learning=LEARNING,
     )
-    parameters = parameter_values(structure, CIRCUIT, 0)
+    parameters = parameter_values(structure, CIRCUIT, range(CIRCUIT.replicates))
     program = compiled(structure, request.param)
     return program.run(initial_state(CIRCUIT), parameters, presentations, 0)
 

@@ -6,31 +6,40 @@ import numpy as np
 import pytest
 from brian2 import ms
 
-from microcircuit.circuit import CircuitError
+from microcircuit.circuit import Circuit, CircuitError, Population
+from microcircuit.network import Structure
+from microcircuit.records import Mean, Trace
 from microcircuit.replicates import stack
+from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
 
 TOLERANCE = 1e-10
-"""A vectorised exp differs in its last bits with the position of a neuron in the array, and sums
-are cut into other pieces; nothing amplifies that over 2,000 steps (test_reference.py)."""
+"""Between devices, and for sums over a batch: exp and sums differ in their last bits, which nothing
+amplifies over 2,000 steps (test_reference.py). On one device replicates agree to the bit."""
 
 SILENT = 0 * ms**-0.5
+SEEDS = 11, 12, 13
+"""Of the noise in each replicate."""
 P = 20
 
 
-@pytest.fixture(scope="session")
-def singles(drill):
-    """Three networks with other weights, conductances and learning rates."""
+def networks(drill, sigma=None):
+    """Three networks with other weights, conductances, learning rates and, unless given, noise."""
     return [
         drill.circuit(
             seed=seed,
-            sigma=SILENT,
+            sigma=0.1 * seed * ms**-0.5 if sigma is None else sigma,
             g_apical=g / ms,
             eta_bottom_up=(eta / ms,),
             eta_top_down=(eta / ms,),
         )
         for seed, g, eta in ((1, 0.8, 0.02), (2, 0.2, 0.01), (3, 1.5, 0.03))
     ]
+
+
+@pytest.fixture(scope="session")
+def singles(drill):
+    return networks(drill)
 
 
 @pytest.fixture(scope="session")
@@ -71,8 +80,8 @@ def only(presentations, replicate):
     return replace(presentations, inputs=inputs)
 
 
-def run(program, circuit, presentations, seed=0):
-    parameters = parameter_values(program.structure, circuit, seed)
+def run(program, circuit, presentations, seeds=SEEDS):
+    parameters = parameter_values(program.structure, circuit, seeds)
     return program.run(initial_state(circuit), parameters, presentations, 0)
 
 
@@ -81,35 +90,101 @@ def split(records, shape):
     return {key: rows.reshape(len(rows), *shape, -1) for key, rows in records.items()}
 
 
-@pytest.mark.parametrize("name", ["cpp", "numpy"])
-def test_replicates_are_networks_of_their_own(
-    drill, compiled, drill_program, singles, structure_for, largest_difference, name
+def test_replicates_are_networks_of_their_own_to_the_bit(
+    drill, compiled, drill_program, singles, structure_for
 ):
+    """With plastic weights and noise, each against a run by itself with its seed."""
     structure = structure_for(singles, 1)
     shown = stretch(drill, 3, 1)
-    together = run(compiled(structure, name), structure.circuit, shown)
+    together = run(compiled(structure), structure.circuit, shown)
     records = split(together.records, (3, 1))
-    for r, circuit in enumerate(singles):
-        alone = run(drill_program, circuit, only(shown, r))
+    for r, (circuit, seed) in enumerate(zip(singles, SEEDS, strict=True)):
+        alone = run(drill_program, circuit, only(shown, r), seed)
         for key, expected in alone.state.items():
-            assert largest_difference(expected[0], together.state[key][r]) < TOLERANCE, key
+            np.testing.assert_array_equal(together.state[key][r], expected[0], err_msg=key)
         for key, expected in split(alone.records, (1, 1)).items():
-            limit = TOLERANCE if expected.dtype == np.float64 else np.finfo(np.float32).eps
-            assert largest_difference(expected[:, 0], records[key][:, r]) <= limit, key
+            np.testing.assert_array_equal(records[key][:, r], expected[:, 0], err_msg=key)
     # They did differ: else a mix-up of replicates would go unnoticed.
     weights = together.state["bottom_up_1.w"]
     assert np.max(np.abs(weights[0] - weights[1])) > 0.1
+
+
+EQUATIONS = """
+dv/dt = (gain*tanh(v) - v + coupling*u)/tau + sigma*xi_v : 1
+du/dt = (gain*coupling*v + coupling/(gain + 2.5 + threshold) - 0.7*u)/(3*tau) + sigma*xi_u : 1
+rate  = gain*log(1 + exp(2*(v - threshold)))                                  : 1 (constant over dt)
+slope = 1/(1 + exp(-gain*v)) + expm1(0.1*u) + log1p(u**2) + sqrt(1 + v**2)/gain : 1
+"""
+"""Wherever a compiler or Brian2 could reorder, contract or take out of the loop what is the same
+for all neurons, as parameters are in a single network only."""
+
+SIZES = 1, 7, 13
+"""Nothing but remainders, vectors of some lengths and remainders."""
+
+
+def neurons(seed):
+    rng = np.random.default_rng(seed)
+    parameters = {
+        "tau": rng.uniform(5, 20) * ms,
+        "sigma": rng.uniform(0.1, 0.5) * ms**-0.5,
+        "gain": rng.uniform(0.5, 2),
+        "coupling": rng.uniform(-0.6, 0.6),
+        "threshold": rng.uniform(0, 3),
+    }
+    return Circuit(
+        populations=tuple(
+            Population(
+                name=f"p{size}",
+                size=size,
+                equations=EQUATIONS,
+                parameters=parameters,
+                initial={"v": rng.normal(size=size), "u": rng.normal(size=size)},
+            )
+            for size in SIZES
+        )
+    )
+
+
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_a_neuron_computes_the_same_bits_wherever_it_stands(compiled, precision):
+    """In arrays five times as long, with parameters that are arrays too; over 300 steps."""
+    circuits, seeds = [neurons(seed) for seed in range(5)], range(20, 25)
+    shown = Presentations(steps=np.array([300]), inputs={}, learning=np.array([False]))
+    structure = Structure(
+        circuit=circuits[0],
+        inputs=(),
+        records=(
+            Trace(
+                name="trace", population="p13", expression="slope - u*exp(rate)", interval=1 * ms
+            ),
+            Mean(name="mean", population="p7", expression="slope*gain", across_neurons=True),
+        ),
+        longest=300,
+        capacity=1,
+        precision=precision,
+    )
+    single = compiled(structure)
+    all_five = compiled(replace(structure, circuit=stack(circuits)))
+    together = run(all_five, stack(circuits), shown, seeds)
+    records = split(together.records, (5, 1))
+    for r, (circuit, seed) in enumerate(zip(circuits, seeds, strict=True)):
+        alone = run(single, circuit, shown, seed)
+        for key, expected in alone.state.items():
+            np.testing.assert_array_equal(together.state[key][r], expected[0], err_msg=key)
+        for key, expected in split(alone.records, (1, 1)).items():
+            np.testing.assert_array_equal(records[key][:, r], expected[:, 0], err_msg=key)
 
 
 @pytest.mark.parametrize("name", ["cpp", "numpy"])
 def test_identical_presentations_in_a_batch_are_one(
     drill, compiled, singles, structure_for, largest_difference, name
 ):
-    one, two = structure_for(singles, 1), structure_for(singles, 2)
+    one, two = (compiled(structure_for(singles, 1)), compiled(structure_for(singles, 2), name))
     shown = stretch(drill, 3, 2, same_batch=True)
     inputs = {k: v[:, :, :1] if v.ndim == 4 else v for k, v in shown.inputs.items()}
-    expected = run(compiled(one), one.circuit, replace(shown, inputs=inputs)).state
-    found = run(compiled(two, name), two.circuit, shown).state
+    silent = networks(drill, sigma=SILENT)
+    expected = run(one, stack(silent), replace(shown, inputs=inputs)).state
+    found = run(two, stack([replace(circuit, batch=2) for circuit in silent]), shown).state
     for key, value in expected.items():
         if key.endswith((".w", ".filtered")):
             assert largest_difference(value, found[key]) < TOLERANCE, key
@@ -123,9 +198,8 @@ def test_replicates_and_batch_on_cpp_and_numpy(
 ):
     """All different, with noise, which every replicate and member of the batch has its own of."""
     structure, shown = structure_for(singles, 2), stretch(drill, 3, 2)
-    noisy = [replace(drill.circuit(seed=seed), batch=2) for seed in (1, 2, 3)]
     ours, theirs = (
-        run(compiled(structure, name), stack(noisy), shown, seed=4) for name in ("cpp", "numpy")
+        run(compiled(structure, name), structure.circuit, shown) for name in ("cpp", "numpy")
     )
     for key, expected in theirs.state.items():
         assert largest_difference(expected, ours.state[key]) < TOLERANCE, key
@@ -147,6 +221,13 @@ def test_noise_differs_between_replicates_and_in_the_batch(drill, compiled, sing
     for first in range(6):
         for second in range(first):
             assert np.all(potentials[first] != potentials[second])
+
+
+def test_replicates_need_a_seed_each(singles, structure_for):
+    structure = structure_for(singles, 1)
+    for seeds in (4, [4, 5]):
+        with pytest.raises(CircuitError, match="seeds: needs one for each of 3 replicates, got"):
+            parameter_values(structure, structure.circuit, seeds)
 
 
 # ------------------------------------------------------------------------------ stacking

@@ -8,20 +8,29 @@
 // w0 and d0 are the matrices at the last such pass, d the filtered product (if there is a filter;
 // else the terms change w alone), < > averages over the batch, factor_s are presynaptic factors.
 //
-// - Single presentations: the matrices are brought up to date in every second step only. The step
-//   between reads w, and adds the product of its one term to what it multiplies. With a filter that
-//   term has not reached w yet, but d0 has: the pass before looked ahead and stored w0 + ahead d0.
+// - Without a filter each step's pass applies the term of the step before.
+// - With a filter a pass would read and write two matrices. But a term reaches d first and w a step
+//   later, and what d0 adds to w by then is known: a pass looks ahead and stores w0 + ahead d0, so
+//   that the next step multiplies by w as it lies there, and both terms are applied in the step
+//   after. The two matrices are written in every second step, and d is read in no other.
 // - As long as the signal stays the same there is no pass at all: the terms share their presynaptic
 //   factor, so they add up to one, and w signal follows from w0 signal, d0 signal and |signal|^2.
 // - Batches are matrix products, in every step.
 //
-// Every function that rounds is compiled by itself (noinline), for sizes known at compile time, so
-// that replicates, chunks and single runs execute the same instructions and agree to the bit.
+// Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
+// known of its callers, so that replicates, chunks and single runs execute the same instructions and
+// agree to the bit.
 #ifndef MICROCIRCUIT_DENSE_MATRIX
 #define MICROCIRCUIT_DENSE_MATRIX
 
 #include <cstddef>
 #include <cstring>
+
+#ifdef __clang__
+#define COMPILED_ALONE __attribute__((noinline))
+#else
+#define COMPILED_ALONE __attribute__((noipa))
+#endif
 
 namespace microcircuit {
 
@@ -46,28 +55,32 @@ template <typename T, int L> inline typename Vector<T, L>::type at(const T* p)
     return *(const typename Vector<T, L>::type*)p;
 }
 
+template <typename T, int L>
+inline typename Vector<T, L/2>::type fold(typename Vector<T, L>::type v)
+{
+    T parts[L];
+    std::memcpy(parts, &v, sizeof parts);
+    return at<T, L/2>((const T*)parts) + at<T, L/2>((const T*)parts + L/2);
+}
+
 template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
 {
     if constexpr (L == 1)
         return v;
     else
-    {
-        T parts[L];
-        std::memcpy(parts, &v, sizeof parts);
-        return sum<T, L/2>(at<T, L/2>((const T*)parts) + at<T, L/2>((const T*)parts + L/2));
-    }
+        return sum<T, L/2>(fold<T, L>(v));
 }
 
 template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED, bool SHARED>
 class DenseMatrix
 {
     static constexpr int LANES = 64/sizeof(T); // the widest registers there are hold 64 bytes
-    static constexpr int ROWS = 4; // share what is loaded of the signal
+    static constexpr int ROWS = 5; // share what is loaded of the signal; divides round numbers
     // Bounds cut off each step's change, so it can't wait.
-    static constexpr int MOST_TERMS = BATCH == 1 && !BOUNDED ? 2 : 1;
+    static constexpr int MOST_TERMS = FILTERED && BATCH == 1 && !BOUNDED ? 2 : 1;
     // A presynaptic factor that is not the signal need not stay the same with it.
     static constexpr bool SUMS_TERMS = SHARED && !BOUNDED;
-    static constexpr bool LOOKS_AHEAD = FILTERED && MOST_TERMS == 2;
+    static constexpr bool LOOKS_AHEAD = MOST_TERMS == 2;
     static constexpr T MEAN = T(1)/BATCH;
 
     int terms = 0; // that wait to be applied
@@ -83,17 +96,17 @@ class DenseMatrix
     T weight_term[MOST_TERMS][BATCH*POST], filter_term[MOST_TERMS][FILTERED ? BATCH*POST : 1];
 
     // One pass over some rows: apply TERMS terms to d, the first WEIGHTS of them to w as well, and
-    // multiply by x.
+    // multiply by x. Columns that a vector does not divide are left to vectors of half the length.
     template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int L, int BEGIN>
     inline void columns(T* __restrict w, T* __restrict d, const T* __restrict x,
-                        const T (*weight)[ROWS], const T (*filter)[ROWS], T* __restrict y)
+                        const T (*weight)[ROWS], const T (*filter)[ROWS],
+                        typename Vector<T, L>::type (&products)[ROWS_], T* __restrict y)
     {
         typedef typename Vector<T, L>::type V;
         constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
         if constexpr (END > BEGIN)
         {
             const T from_filter = passed - ahead, next = rate, keep = kept, least = low, most = high;
-            V products[ROWS_] = {};
             for (int i = BEGIN; i < END; i += L)
             {
                 V f[TERMS ? TERMS : 1] = {}, s = {};
@@ -101,7 +114,7 @@ class DenseMatrix
                     f[n] = at<T, L>((const T*)factor[n] + i);
                 if constexpr (MULTIPLY)
                     s = at<T, L>(x + i);
-                #pragma GCC unroll 4
+                #pragma GCC unroll 8
                 for (int k = 0; k < ROWS_; k++)
                 {
                     T* __restrict row = w + (size_t)k*PRE + i;
@@ -128,12 +141,18 @@ class DenseMatrix
                         at<T, L>(row) = MULTIPLY && LOOKS_AHEAD ? value + next*filtered : value;
                 }
             }
-            if constexpr (MULTIPLY)
-                for (int k = 0; k < ROWS_; k++)
-                    y[k] += sum<T, L>(products[k]);
         }
         if constexpr (END < PRE)
-            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, L/2, END>(w, d, x, weight, filter, y);
+        {
+            typename Vector<T, L/2>::type halves[ROWS_];
+            for (int k = 0; k < ROWS_; k++)
+                halves[k] = fold<T, L>(products[k]);
+            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, L/2, END>(
+                w, d, x, weight, filter, halves, y);
+        }
+        else
+            for (int k = 0; MULTIPLY && k < ROWS_; k++)
+                y[k] = sum<T, L>(products[k]);
     }
 
     template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int FIRST>
@@ -141,7 +160,8 @@ class DenseMatrix
     {
         for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
         {
-            T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS], result[ROWS_] = {};
+            T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS];
+            typename Vector<T, LANES>::type products[ROWS_] = {};
             for (int k = 0; k < ROWS_; k++)
             {
                 for (int n = 0; n < WEIGHTS; n++)
@@ -151,17 +171,15 @@ class DenseMatrix
             }
             const size_t start = (size_t)j*PRE;
             columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, LANES, 0>(
-                w + start, d ? d + start : d, x, weight, filter, result);
-            for (int k = 0; MULTIPLY && k < ROWS_; k++)
-                y[j + k] = result[k];
+                w + start, d ? d + start : d, x, weight, filter, products, y + j);
         }
         constexpr int DONE = FIRST + (POST - FIRST)/ROWS_*ROWS_;
         if constexpr (DONE < POST)
-            rows<TERMS, WEIGHTS, MULTIPLY, 1, DONE>(w, d, x, y);
+            rows<TERMS, WEIGHTS, MULTIPLY, ROWS_/2, DONE>(w, d, x, y);
     }
 
     template <int TERMS, int WEIGHTS, bool MULTIPLY>
-    __attribute__((noinline)) void pass(T* w, T* d, const T* x, T* y)
+    COMPILED_ALONE void pass(T* w, T* d, const T* x, T* y)
     {
         rows<TERMS, WEIGHTS, MULTIPLY, ROWS, 0>(w, d, x, y);
     }
@@ -181,7 +199,7 @@ class DenseMatrix
         // With a filter the last term has reached d but not w, unless it is a sum.
         if constexpr (MOST_TERMS == 2)
             if (terms == 2)
-                return pass<2, FILTERED ? 1 : 2, MULTIPLY>(w, d, x, y);
+                return pass<2, 1, MULTIPLY>(w, d, x, y);
         if (summed || !FILTERED)
             pass<1, 1, MULTIPLY>(w, d, x, y);
         else
@@ -189,14 +207,14 @@ class DenseMatrix
     }
 
     {% if batch > 1 %}
-    __attribute__((noinline)) void let_through(T* __restrict w, const T* __restrict d)
+    COMPILED_ALONE void let_through(T* __restrict w, const T* __restrict d)
     {
         const T from_filter = passed;
         for (size_t i = 0; i < (size_t)POST*PRE; i++)
             w[i] += from_filter*d[i];
     }
 
-    __attribute__((noinline)) void clip(T* w)
+    COMPILED_ALONE void clip(T* w)
     {
         for (size_t i = 0; i < (size_t)POST*PRE; i++)
             w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
@@ -240,22 +258,31 @@ class DenseMatrix
         if constexpr (FILTERED)
             multiply(d, base_signal, base_filtered);
         {% if batch == 1 %}
-        overlap[0] = dot(base_signal, base_signal);
+        overlap[0] = square(base_signal);
         {% else %}
         gemm(false, true, BATCH, BATCH, PRE, 1, base_signal, base_signal, 0, overlap);
         {% endif %}
     }
 
-    static __attribute__((noinline)) T dot(const T* __restrict a, const T* __restrict b)
+    template <int L, int BEGIN>
+    static inline T dot_from(const T* a, const T* b, typename Vector<T, L>::type total)
     {
-        T total = 0;
-        for (int i = 0; i < PRE; i++)
-            total += a[i]*b[i];
-        return total;
+        constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
+        for (int i = BEGIN; i < END; i += L)
+            total += at<T, L>(a + i)*at<T, L>(b + i);
+        if constexpr (END < PRE)
+            return dot_from<L/2, END>(a, b, fold<T, L>(total));
+        else
+            return sum<T, L>(total);
+    }
+
+    static COMPILED_ALONE T square(const T* a)
+    {
+        return dot_from<LANES, 0>(a, a, typename Vector<T, LANES>::type{});
     }
 
     // The drive by a signal that has stayed, from what it was at the last pass.
-    __attribute__((noinline)) void follow(T* __restrict y)
+    COMPILED_ALONE void follow(T* __restrict y)
     {
         for (int j = 0; j < BATCH*POST; j++)
         {
@@ -269,14 +296,6 @@ class DenseMatrix
         {% if batch > 1 %}
         gemm(false, false, BATCH, POST, BATCH, MEAN, overlap, weight_term[0], 1, y);
         {% endif %}
-    }
-
-    // Add what the one term that waits does to w, in the step between two passes.
-    __attribute__((noinline)) void add_term(const T* signal, T* __restrict y)
-    {
-        const T scale = dot(factor[0], signal);
-        for (int j = 0; j < POST; j++)
-            y[j] += scale*weight_term[0][j];
     }
 
     // Looking ahead was in vain if nothing was learnt in that step: someone set the rate to zero.
@@ -308,12 +327,7 @@ class DenseMatrix
         }
         known = false;
         if (MOST_TERMS == 2 && terms == 1 && !summed && passed == ahead)
-        {
-            multiply(w, signal, y);
-            if constexpr (!FILTERED)
-                add_term(signal, y);
-            return;
-        }
+            return multiply(w, signal, y);
         if (terms)
             apply<true>(w, d, signal, base_drive);
         else
@@ -350,7 +364,7 @@ public:
     }
 
     // One Euler step of the rule: the product of the factors becomes a term, or part of one.
-    __attribute__((noinline)) void learn(
+    COMPILED_ALONE void learn(
         const T* __restrict post, const T* __restrict pre, T rate_, T decay, T low_, T high_, bool on)
     {
         if (!FILTERED && !on)

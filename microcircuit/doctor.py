@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 
 from microcircuit.cache import cache_folder
 from microcircuit.command import run_command
+from microcircuit.cuda_toolkit import CUDA_EXTRA, find_curand, find_toolkit
 from microcircuit.provenance import DISTRIBUTION
 
 GIBIBYTE = 2**30
@@ -78,6 +79,7 @@ def examine(*, folder: Path) -> list[Check]:
         _make(),
         _brian2(),
         _cuda_compiler(),
+        _curand(),
         _gpu(),
         _brian2cuda(),
         _slurm(),
@@ -165,18 +167,38 @@ def _brian2() -> Check:
 
 
 def _cuda_compiler() -> Check:
-    toolkit = os.environ.get("CUDA_PATH") or os.environ.get("CUDA_HOME")
-    nvcc = Path(toolkit, "bin", "nvcc") if toolkit else Path("nvcc")
-    version = run_command([nvcc, "--version"])
-    if version.succeeded:
-        releases = [line for line in version.output.splitlines() if "release" in line]
-        return Check("CUDA compiler", "ok", releases[0] if releases else version.first_line)
+    toolkit = find_toolkit()
+    if toolkit is None:
+        return Check(
+            "CUDA compiler",
+            "absent",
+            "no nvcc",
+            "Only for simulations on a GPU: install NVIDIA's CUDA toolkit, then put its bin folder "
+            "on the PATH or its folder into CUDA_HOME.",
+        )
+    version = run_command([toolkit.nvcc, "--version"])
+    if not version.succeeded:
+        return Check(
+            "CUDA compiler",
+            "warning",
+            f"{toolkit.nvcc} fails: {version.first_line}",
+            "Reinstall NVIDIA's CUDA toolkit, or name another in the environment variable "
+            "CUDA_HOME.",
+        )
+    releases = [line for line in version.output.splitlines() if "release" in line]
+    return Check("CUDA compiler", "ok", releases[0] if releases else version.first_line)
+
+
+def _curand() -> Check:
+    toolkit = find_toolkit()
+    found = find_curand(toolkit) if toolkit else None
+    if found:
+        return Check("cuRAND", "ok", str(found.library))
     return Check(
-        "CUDA compiler",
+        "cuRAND",
         "absent",
-        version.first_line,
-        "Only for simulations on a GPU: install NVIDIA's CUDA toolkit, then put its bin folder "
-        "on the PATH or its folder into CUDA_PATH.",
+        "not in the CUDA toolkit, and no wheel of it" if toolkit else "no CUDA toolkit",
+        f"Only for simulations on a GPU: install the whole CUDA toolkit, or {CUDA_EXTRA}.",
     )
 
 
@@ -208,7 +230,7 @@ def _brian2cuda() -> Check:
             "brian2cuda",
             "absent",
             "not installed",
-            "Only for simulations on a GPU: `pip install brian2cuda==1.0b1`.",
+            f"Only for simulations on a GPU: {CUDA_EXTRA}.",
         )
     try:
         wanted = _requirement("brian2", of="brian2cuda")
@@ -221,7 +243,7 @@ def _brian2cuda() -> Check:
         "brian2cuda",
         "warning",
         found,
-        "Install a brian2cuda that matches Brian2: `pip install brian2cuda==1.0b1`.",
+        f"Install a brian2cuda that matches Brian2: {CUDA_EXTRA}.",
     )
 
 

@@ -90,7 +90,10 @@ def _git(file: Path) -> dict[str, str]:
 
 
 def _compiler_version(compiler: str) -> str:
-    return run_command([*shlex.split(compiler), "--version"]).first_line
+    answer = run_command([*shlex.split(compiler), "--version"])
+    # nvcc says who it is before it says which; all others say it at once.
+    cuda = [line for line in answer.output.splitlines() if line.startswith("Cuda compilation")]
+    return cuda[0] if cuda else answer.first_line
 
 
 def _cpu_model() -> str:

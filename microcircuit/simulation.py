@@ -18,9 +18,9 @@ from brian2 import Quantity, second
 
 from microcircuit import provenance
 from microcircuit.config import Config, to_dict
-from microcircuit.devices import COMPILER_FLAGS, DEVICES, Chunk, Program, compiler
+from microcircuit.devices import DEVICES, Chunk, Program, toolchain
 from microcircuit.experiment import Experiment, Probe, ProtocolParameters, no_metrics
-from microcircuit.network import Structure, record_width, rows
+from microcircuit.network import Precision, Structure, record_width, rows
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.progress import Progress, progress_bar
 from microcircuit.recording import Recording, live_value
@@ -57,13 +57,17 @@ class DeviceSettings:
 
     Parameters
     ----------
-    name : "cpp" or "numpy"
-        Compiled C++, or numpy without a compiler, for reading and debugging.
+    name : "cpp", "cuda" or "numpy"
+        Compiled C++; CUDA, for large circuits and batches on an NVIDIA GPU; or numpy without a
+        compiler, for reading and debugging.
+    precision : "double" or "single"
+        Of all potentials, rates and weights; single is about twice as fast on large circuits.
     checkpoint_interval : Quantity
         Time between checkpoints; a run that is killed loses no more than that.
     """
 
-    name: Literal["cpp", "numpy"] = "cpp"
+    name: Literal["cpp", "cuda", "numpy"] = "cpp"
+    precision: Precision = "double"
     checkpoint_interval: Annotated[Quantity, In("s"), POSITIVE] = 10 * second
 
 
@@ -121,7 +125,7 @@ def simulate(
         _resumed(Path(output), config, made_by).close()
     else:
         refuse_taken(Path(output))
-    program = DEVICES[device.name](structure_of(experiment))
+    program = DEVICES[device.name](structure_of(experiment, device.precision))
     if resume:
         folder = _resumed(Path(output), config, made_by)
     else:
@@ -136,12 +140,8 @@ def simulate(
 
 
 def _made_by(device: DeviceSettings) -> dict[str, str | int | float]:
-    compiled = device.name != "numpy"
-    return provenance.collect(
-        compiler=compiler() if compiled else None,
-        flags=COMPILER_FLAGS if compiled else (),
-        device=device.name,
-    )
+    compiler, flags = toolchain(device.name)
+    return provenance.collect(compiler=compiler, flags=flags, device=device.name)
 
 
 SAME = (
@@ -169,7 +169,7 @@ def _resumed(output: Path, config: Mapping[str, Any], made_by: Mapping[str, Any]
     return folder
 
 
-def structure_of(experiment: Experiment) -> Structure:
+def structure_of(experiment: Experiment, precision: Precision = "double") -> Structure:
     """Return what must be compiled to run an experiment."""
     structure = Structure(
         circuit=experiment.circuit,
@@ -177,6 +177,7 @@ def structure_of(experiment: Experiment) -> Structure:
         records=experiment.records,
         longest=experiment.longest,
         capacity=1,
+        precision=precision,
     )
     width = experiment.input_values() + sum(
         record_width(record, structure) * rows(record, structure) for record in experiment.records
@@ -187,7 +188,7 @@ def structure_of(experiment: Experiment) -> Structure:
 
 def seconds_per_presentation(experiment: Experiment, seed: int, device: DeviceSettings) -> float:
     """Measure how long a presentation takes on this machine, on the first few, after compiling."""
-    program = DEVICES[device.name](structure_of(experiment))
+    program = DEVICES[device.name](structure_of(experiment, device.precision))
     parameters = parameter_values(program.structure, experiment.circuit, seed)
     count, elapsed = 1, 0.0
     while elapsed < CHUNK_SECONDS:

@@ -39,6 +39,11 @@ class StandaloneProgram(Program):
             lambda project: self.generate(structure, project, build), self.make, self.compilers()
         )
 
+    @classmethod
+    def preferences(cls) -> Mapping[str, object]:
+        """Return the Brian2 preferences that source is generated with, beside the common ones."""
+        return {}
+
     @staticmethod
     @abstractmethod
     def make(project: Path) -> None:
@@ -58,7 +63,8 @@ class StandaloneProgram(Program):
     @classmethod
     def generate(cls, structure: Structure, project: Path, build: Build = build) -> dict[str, File]:
         """Write the source of a circuit; return the result file of each array."""
-        with active(cls.brian2_device, structure.precision) as device, fresh_names():
+        switched_on = active(cls.brian2_device, structure.precision, cls.preferences())
+        with switched_on as device, fresh_names():
             assert isinstance(device, CPPStandaloneDevice)
             device.reinit()
             device.activate(build_on_run=False)
@@ -93,15 +99,19 @@ class StandaloneProgram(Program):
 
     def _run_binary(self, values: State, outputs: dict[str, int], scratch: Path) -> State:
         arguments = []
-        for key, value in values.items():
-            path = scratch / key
+        for number, (key, value) in enumerate(values.items()):
+            # brian2cuda's programs turn file names into lower case, so these have nothing else.
+            path = scratch / f"array_{number}"
             path.write_bytes(np.ascontiguousarray(value, dtype=self._files[key].dtype).tobytes())
-            arguments.append(f"{key}={path}")
+            arguments.append(f"{key}={path.name}")
+        # Where the program looks for what was known when it was generated.
+        folder = self._folder.absolute()
+        (scratch / "static_arrays").symlink_to(folder / "static_arrays")
         results = scratch / "results"
         results.mkdir()
         done = subprocess.run(
-            ["./main", "--results_dir", f"{results}/", *arguments],
-            cwd=self._folder,
+            [folder / "main", "--results_dir", "results/", *arguments],
+            cwd=scratch,
             env=self.environment(),
             capture_output=True,
             text=True,

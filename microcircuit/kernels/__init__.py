@@ -15,13 +15,10 @@ from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 
 
-def register(target: type[CodeObject]) -> None:
-    """Add the templates to those of a class of code objects."""
-    target.templater = target.templater.derive(__name__)
-
-
-for _target in (NumpyCodeObject, CPPStandaloneCodeObject):
-    register(_target)
+def _add_templates(target: type[CodeObject]) -> None:
+    """Add ours to the templates of a class of code objects, once."""
+    if __name__ not in target.templater.package_names:
+        target.templater = target.templater.derive(__name__)
 
 
 class Kernel(CodeRunner):
@@ -65,6 +62,7 @@ class Kernel(CodeRunner):
     ) -> None:
         # A run on Brian2's runtime device has only the numpy form of these templates.
         on_runtime = isinstance(get_device(), RuntimeDevice)
+        _add_templates(NumpyCodeObject if on_runtime else get_device().code_object_class())
         CodeRunner.__init__(
             self,
             group=group,
@@ -90,4 +88,6 @@ class Kernel(CodeRunner):
         """Create the code object; Brian2 has no other way to tell it what it must be linked to."""
         super().create_code_objects(run_namespace)
         for code_object in self.code_objects:
-            code_object.compiler_kwds |= self._compiler_keywords
+            # Not one derived from it: CUDA's takes nothing from the libraries of C++.
+            if code_object.__class__ is CPPStandaloneCodeObject:  # code_object is a weak proxy
+                code_object.compiler_kwds |= self._compiler_keywords

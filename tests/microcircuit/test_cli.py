@@ -130,7 +130,7 @@ BAD = {
         "not a whole number of steps",
     ),
     "no presentations": (["self-prediction", "--set", "protocol.presentations=0"], "greater"),
-    "unknown device": (["self-prediction", "--device", "gpu"], "should be 'cpp' or 'numpy'"),
+    "unknown device": (["self-prediction", "--device", "gpu"], "should be 'cpp', 'cuda' or 'numpy'"),
     "negative seed": (["self-prediction", "--seed", "-1"], "seed = -1"),
     "missing file": (["--config", "none.toml"], "none.toml: cannot be read"),
 }

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import pytest
 
-from microcircuit import doctor
+from microcircuit import cuda_toolkit, doctor
 from microcircuit.doctor import examine
 
 SHELL = shutil.which("sh")
@@ -20,6 +20,7 @@ def commands(tmp_path, monkeypatch):
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(cuda_toolkit, "USUAL_FOLDERS", ())
     for name in ("CXX", "CUDA_PATH", "CUDA_HOME"):
         monkeypatch.delenv(name, raising=False)
 
@@ -48,7 +49,7 @@ def test_bare_machine(commands, checks):
         "C++ compiler",
         "make",
     }
-    for name in ("CUDA compiler", "GPU", "Slurm"):
+    for name in ("CUDA compiler", "cuRAND", "GPU", "Slurm"):
         assert found[name].status == "absent"
     for check in found.values():
         assert bool(check.remedy) == (check.status != "ok")
@@ -155,6 +156,22 @@ def test_cuda_compiler_in_its_folder(commands, checks, monkeypatch, tmp_path):
     monkeypatch.setenv("CUDA_PATH", str(tmp_path))
     nvcc = checks()["CUDA compiler"]
     assert (nvcc.status, nvcc.found) == ("ok", "Cuda compilation tools, release 13.0, V13.0.88")
+
+
+def test_cuda_compiler_that_fails(commands, checks):
+    nvcc = commands("nvcc", "echo 'no such architecture' >&2; exit 1")
+    found = checks()["CUDA compiler"]
+    assert (found.status, found.found) == ("warning", f"{nvcc} fails: no such architecture")
+
+
+def test_curand(commands, checks, monkeypatch, tmp_path):
+    commands("nvcc", "echo")
+    monkeypatch.setattr(doctor, "find_curand", lambda toolkit: None)
+    assert checks()["cuRAND"].found == "not in the CUDA toolkit, and no wheel of it"
+    library = tmp_path / "libcurand.so.10"
+    found = cuda_toolkit.Curand(headers=tmp_path, library=library)
+    monkeypatch.setattr(doctor, "find_curand", lambda toolkit: found)
+    assert checks()["cuRAND"] == doctor.Check("cuRAND", "ok", str(library))
 
 
 def test_gpu(commands, checks):

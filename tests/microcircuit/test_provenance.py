@@ -51,6 +51,15 @@ def test_compiler_version_is_its_first_line(tmp_path):
     assert facts["flags"] == ""
 
 
+def test_nvcc_tells_its_version_late(tmp_path):
+    nvcc = tmp_path / "nvcc"
+    lines = "nvcc: NVIDIA (R) Cuda compiler driver\nCuda compilation tools, release 13.0, V13.0.88"
+    nvcc.write_text(f"#!/bin/sh\necho '{lines}'\n", encoding="utf-8")
+    nvcc.chmod(0o755)
+    facts = provenance.collect(compiler=str(nvcc), flags=[], device="cuda")
+    assert facts["compiler_version"] == "Cuda compilation tools, release 13.0, V13.0.88"
+
+
 def test_missing_package_is_named_so(monkeypatch):
     monkeypatch.setattr(provenance, "DISTRIBUTION", "no-such-distribution")
     facts = provenance.collect(compiler=None, flags=[], device="numpy")

@@ -6,10 +6,11 @@ As a command this module compiles a circuit: ``python -m benchmarks.circuits JSO
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from brian2 import ms
@@ -56,6 +57,13 @@ MODELS: dict[Size, Sacramento2018] = {
         eta_top_down=(1e-6 / ms,),
     ),
 }
+MNIST_VARIANTS: tuple[dict[str, Any], ...] = (
+    {"held": True},
+    {"held": True, "precision": "single"},
+    {},
+    {"filtered": False},
+)
+"""Of 784-500-500-10: the default is an input that moves, and plasticity that is low-passed."""
 CAPACITY: dict[Size, int] = {"regression": 512, "mnist": 3}
 """Most presentations in a measurement; memory is set aside for the stimuli of all of them."""
 
@@ -72,6 +80,10 @@ class Setup:
         Dense projections, or `Synapses`.
     filtered : bool
         Whether plasticity is low-passed.
+    held : bool
+        Whether the input is held during a presentation, instead of low-passed and so moving.
+    noisy : bool
+        Whether the equations have their noise term; with a sigma of zero it would be computed.
     precision : "double" or "single"
         Of all real variables.
     replicates, batch : int
@@ -81,6 +93,8 @@ class Setup:
     size: Size
     maker: Literal["ours", "stock"] = "ours"
     filtered: bool = True
+    held: bool = False
+    noisy: bool = True
     precision: Precision = "double"
     replicates: int = 1
     batch: int = 1
@@ -89,7 +103,11 @@ class Setup:
     def model(self) -> Sacramento2018:
         """The parameters."""
         model = MODELS[self.size]
-        return model if self.filtered else replace(model, tau_weights=None)
+        return replace(
+            model,
+            tau_weights=model.tau_weights if self.filtered else None,
+            tau_input=None if self.held else model.tau_input,
+        )
 
     @cached_property
     def circuit(self) -> Circuit:
@@ -99,7 +117,7 @@ class Setup:
             for seed in range(self.replicates)
         ]
         circuit = circuits[0] if self.replicates == 1 else stack(circuits)
-        return replace(circuit, batch=self.batch)
+        return replace(circuit if self.noisy else silent(circuit), batch=self.batch)
 
     @property
     def structure(self) -> Structure:
@@ -118,6 +136,29 @@ class Setup:
         if self.maker == "stock":
             return ReferenceProgram(self.structure, CppProgram)
         return CppProgram(self.structure)
+
+
+def silent(circuit: Circuit) -> Circuit:
+    """Return a circuit without the noise term in its equations."""
+    populations = tuple(
+        replace(
+            p,
+            equations=p.equations.replace(" + sigma*xi", ""),
+            parameters={k: v for k, v in p.parameters.items() if k != "sigma"},
+        )
+        for p in circuit.populations
+    )
+    return replace(circuit, populations=populations)
+
+
+def variant_name(about: Mapping[str, Any]) -> str:
+    """Return what tells a setup of 784-500-500-10 from others, for people."""
+    parts = [
+        "held input" if about.get("held", False) else "moving input",
+        "" if about.get("filtered", True) else "no low-pass",
+        "float32" if about.get("precision", "double") == "single" else "",
+    ]
+    return ", ".join(filter(None, parts))
 
 
 class CircuitCase:

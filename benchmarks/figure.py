@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from benchmarks import targets
+from benchmarks.circuits import variant_name
 from benchmarks.costs import (
     batches,
     memory_limit,
@@ -247,13 +248,15 @@ def _circuit_target(m: Measurement) -> float | None:
 def _circuit_name(m: Measurement) -> str:
     about = m.about
     lines = ["30-50-10" if about["size"] == "regression" else "784-500-500-10"]
+    if not about.get("noisy", True):
+        lines.append("no noise")
     if about["maker"] == "stock":
         lines.append("stock Brian2")
     if int(about["replicates"]) > 1:
         lines.append(f"{about['replicates']} replicates")
     if about["size"] == "mnist":
-        rule = "low-passed" if about["filtered"] else "no low-pass"
-        lines.append(f"{rule}, batch of {about['batch']}" if about["batch"] != 1 else rule)
+        name = variant_name(about)
+        lines.append(f"{name}, batch of {about['batch']}" if about["batch"] != 1 else name)
     return "\n".join(lines)
 
 

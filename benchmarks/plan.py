@@ -5,7 +5,7 @@ from typing import Literal, Protocol
 
 from benchmarks import nest_peer
 from benchmarks.ceilings import BandwidthCase, ProductCase
-from benchmarks.circuits import CircuitCase, Setup
+from benchmarks.circuits import MNIST_VARIANTS, CircuitCase, Setup
 from benchmarks.nest_peer import NestCase
 from benchmarks.projection import Projection, ProjectionCase, Rule, StepsCase
 from benchmarks.results import About
@@ -157,15 +157,13 @@ class Plan:
 
     def _circuits(self) -> None:
         setups = [
-            Setup("regression"),
-            Setup("regression", maker="stock"),
-            Setup("regression", replicates=16),
+            Setup("regression", noisy=noisy, **variant)
+            for noisy in (True, False)
+            for variant in ({}, {"maker": "stock"}, {"replicates": 16})
         ]
         if not self._quick:
-            for filtered in (True, False):
-                setups += [
-                    Setup("mnist", filtered=filtered, batch=batch) for batch in (1, BATCHES[-1])
-                ]
+            for variant in MNIST_VARIANTS:
+                setups += [Setup("mnist", **variant, batch=batch) for batch in (1, BATCHES[-1])]
         for setup in setups:
             # Starting up is a part of what is measured and then taken off: it should be small.
             self._add(CircuitCase(setup, 4 * self._budget))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from benchmarks import targets
+from benchmarks.circuits import MNIST_VARIANTS, variant_name
 from benchmarks.costs import (
     disagreement,
     growth,
@@ -97,26 +98,25 @@ def _circuits(results: Results) -> list[Row]:
 
     def cost(copies: int = 1, **about: int | str | bool) -> list[float] | None:
         usual: About = {"maker": "ours", "precision": "double", "replicates": 1, "batch": 1}
-        m = results.find("circuit", **{**usual, "filtered": True, **about})
+        m = results.find(
+            "circuit", **{**usual, "filtered": True, "held": False, "noisy": True, **about}
+        )
         return None if m is None else [s / float(m.details["dt"]) / copies for s in m.seconds]
 
-    small, unit = "30-50-10, everything plastic", CIRCUIT_UNIT
-    alone, stock = cost(size="regression"), cost(size="regression", maker="stock")
-    together = cost(16, size="regression", replicates=16)
-    found = [
-        Row(small, alone, unit, target=Target("at most", targets.REGRESSION)),
-        Row(small, alone, unit, stock, STOCK),
-        Row(
-            f"{small}, one of 16 replicates",
-            together,
-            unit,
-            target=Target("at most", targets.REPLICATE),
-        ),
-    ]
-    for filtered, rule in ((True, "low-passed"), (False, "not low-passed")):
-        name = f"784-500-500-10, everything plastic, {rule}"
-        online = cost(size="mnist", filtered=filtered)
-        batch = cost(BATCH, size="mnist", filtered=filtered, batch=BATCH)
+    found, unit = [], CIRCUIT_UNIT
+    for noisy, name in ((True, "30-50-10, everything plastic"), (False, "the same without noise")):
+        alone, stock = (cost(size="regression", noisy=noisy, maker=m) for m in ("ours", "stock"))
+        together = cost(16, size="regression", noisy=noisy, replicates=16)
+        limit = Target("at most", targets.REPLICATE)
+        found += [
+            Row(name, alone, unit, target=Target("at most", targets.REGRESSION)),
+            Row(name, alone, unit, stock, STOCK),
+            Row(f"{name}, one of 16 replicates", together, unit, target=limit),
+        ]
+    for variant in MNIST_VARIANTS:
+        name = f"784-500-500-10, everything plastic, {variant_name(variant)}"
+        online = cost(size="mnist", **variant)
+        batch = cost(BATCH, size="mnist", **variant, batch=BATCH)
         target = Target("at least", targets.TIMES_ONLINE, "ratio")
         found += [
             Row(f"{name}, online", online, unit, target=Target("at most", targets.MNIST)),

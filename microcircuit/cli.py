@@ -44,7 +44,9 @@ Overrides = Annotated[
 Seed = Annotated[int | None, typer.Option("--seed", help="Of weights, stimuli and noise.")]
 Device = Annotated[
     str | None,
-    typer.Option("--device", metavar="cpp|numpy", help="Compiled C++ (default), or numpy."),
+    typer.Option(
+        "--device", metavar="cpp|cuda|numpy", help="Compiled C++ (default), CUDA, or numpy."
+    ),
 ]
 
 

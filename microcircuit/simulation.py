@@ -39,9 +39,6 @@ LARGEST_CHUNK = 128
 """Presentations in a chunk at most; part of the compiled program, so the same for all runs."""
 TABLE_BYTES = 2**27
 """Memory for stimuli and records in a program; long presentations get shorter chunks."""
-CHUNK_SECONDS = 0.5
-"""Chunks are made about so long, for the progress bar."""
-
 
 type ProgressDisplay = Callable[[int, int, str], AbstractContextManager[Progress]]
 """Makes a progress display from the presentations done, in all, and the name of the live value."""
@@ -191,7 +188,7 @@ def seconds_per_presentation(experiment: Experiment, seed: int, device: DeviceSe
     program = DEVICES[device.name](structure_of(experiment, device.precision))
     parameters = parameter_values(program.structure, experiment.circuit, seed)
     count, elapsed = 1, 0.0
-    while elapsed < CHUNK_SECONDS:
+    while elapsed < program.chunk_seconds:
         stretch = experiment.schedule.draw(0, count)
         start = time.perf_counter()
         program.run(initial_state(experiment.circuit), parameters, stretch, 0)
@@ -235,13 +232,13 @@ class _Run:
     def run_to_end(self, progress: ProgressDisplay) -> None:
         """Run all that is left, saving a checkpoint now and then and at the end."""
         total = self.experiment.schedule.presentations
-        saved, pace = time.perf_counter(), 1
+        saved, pace, seconds = time.perf_counter(), 1, self.program.chunk_seconds
         with progress(self.position, total, self.experiment.live) as bar:
             while self.position < total and not self.divergence:
                 start = time.perf_counter()
                 chunk = self._advance(self._stop(pace))
                 elapsed = time.perf_counter() - start
-                pace = max(1, min(2 * pace, int(chunk.presentations * CHUNK_SECONDS / elapsed)))
+                pace = max(1, min(2 * pace, int(chunk.presentations * seconds / elapsed)))
                 bar.update(self.position, live_value(self.experiment.live, chunk))
                 if time.perf_counter() - saved > float(self.device.checkpoint_interval):
                     self._save()

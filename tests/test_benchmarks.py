@@ -42,6 +42,8 @@ def circuit(cost, **changes):
         "size": "regression",
         "maker": "ours",
         "filtered": True,
+        "held": False,
+        "noisy": True,
         "precision": "double",
         "replicates": 1,
         "batch": 1,
@@ -218,7 +220,7 @@ def test_verdicts_of_the_issue(results):
     assert found[name, f"NEST: {nest_peer.INSTALL}"] == "not measured"
     assert found["30-50-10, everything plastic", ""] == "yes"
     assert found["30-50-10, everything plastic, one of 16 replicates", ""] == "**no**"
-    mnist = "784-500-500-10, everything plastic, low-passed"
+    mnist = "784-500-500-10, everything plastic, moving input"
     assert found[f"{mnist}, online", ""] == "yes"
     assert found[f"{mnist}, one of a batch of 100", "online"] == "yes"
     assert found["power of growth with synapses, from 65,536", "memory"] == "**no**"

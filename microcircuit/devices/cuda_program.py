@@ -139,6 +139,7 @@ class CudaProgram(StandaloneProgram):
     """
 
     brian2_device = "cuda_standalone"
+    chunk_seconds = 10.0  # each starts CUDA anew, which takes about half a second
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
         load()

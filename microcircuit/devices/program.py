@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from brian2 import Network
@@ -51,6 +52,9 @@ class Program(ABC):
     build : callable, optional
         Makes the Brian2 objects; another one serves as a reference in tests.
     """
+
+    chunk_seconds: ClassVar[float] = 0.5
+    """How long a chunk should take: short, for the progress bar, but long beside its start."""
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
         self.structure = structure

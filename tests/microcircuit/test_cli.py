@@ -130,7 +130,10 @@ BAD = {
         "not a whole number of steps",
     ),
     "no presentations": (["self-prediction", "--set", "protocol.presentations=0"], "greater"),
-    "unknown device": (["self-prediction", "--device", "gpu"], "should be 'cpp', 'cuda' or 'numpy'"),
+    "unknown device": (
+        ["self-prediction", "--device", "gpu"],
+        "should be 'cpp', 'cuda' or 'numpy'",
+    ),
     "negative seed": (["self-prediction", "--seed", "-1"], "seed = -1"),
     "missing file": (["--config", "none.toml"], "none.toml: cannot be read"),
 }
@@ -228,7 +231,7 @@ def interrupted(monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(progress, "progress_bar", display)
-        patch.setattr(simulation, "CHUNK_SECONDS", 0)  # one presentation a chunk
+        patch.setattr(devices.Program, "chunk_seconds", 0)  # one presentation a chunk
         often = ("--set", "device.checkpoint_interval=1e-9 s")
         return call("run", "self-prediction", *SHORT, *often, "-o", "a", exit_code=130)
 

@@ -1,4 +1,4 @@
-"""Several circuits of one structure as the replicates of one circuit.
+"""Several circuits, or experiments, of one structure as the replicates of one.
 
 A study over parameters or seeds becomes one program and one run: replicate r has the weights,
 parameters and starting values of the r-th circuit, and shares nothing with the others. On one
@@ -12,6 +12,8 @@ import numpy as np
 from brian2 import Quantity, get_dimensions
 
 from microcircuit.circuit import Circuit, CircuitError, Population, Projection
+from microcircuit.experiment import Experiment, no_metrics
+from microcircuit.schedule import Presentations, Schedule, input_shape
 
 
 def stack(circuits: Sequence[Circuit]) -> Circuit:
@@ -50,6 +52,77 @@ def stack(circuits: Sequence[Circuit]) -> Circuit:
     )
     return replace(
         first, populations=populations, projections=projections, replicates=len(circuits)
+    )
+
+
+def stack_experiments(experiments: Sequence[Experiment]) -> Experiment:
+    """Combine experiments on circuits with one replicate each into one experiment.
+
+    Parameters
+    ----------
+    experiments : sequence of Experiment
+        Of circuits that can be stacked, with the same records, and with presentations that have
+        the same lengths and learning flags. Stimuli may differ.
+
+    Returns
+    -------
+    Experiment
+        The circuits, schedules and records of all of them; probes and metrics are left out, as they
+        are about one network.
+
+    Raises
+    ------
+    CircuitError
+        They differ in more than that.
+    """
+    circuit = stack([experiment.circuit for experiment in experiments])
+    first = experiments[0]
+    for number, experiment in enumerate(experiments):
+        same = (
+            experiment.records == first.records,
+            experiment.schedule.inputs == first.schedule.inputs,
+            experiment.schedule.presentations == first.schedule.presentations,
+        )
+        if not all(same):
+            raise CircuitError(f"experiment {number} records or shows other things than the first")
+
+    def draw(start: int, stop: int) -> Presentations:
+        drawn = [experiment.schedule.draw(start, stop) for experiment in experiments]
+        return _stack_presentations(drawn, experiments)
+
+    schedule = Schedule(
+        presentations=first.schedule.presentations,
+        longest=max(experiment.schedule.longest for experiment in experiments),
+        inputs=first.schedule.inputs,
+        draw=draw,
+    )
+    return replace(first, circuit=circuit, schedule=schedule, probes=(), metrics=no_metrics)
+
+
+def _stack_presentations(
+    parts: Sequence[Presentations], experiments: Sequence[Experiment]
+) -> Presentations:
+    first = parts[0]
+    for number, part in enumerate(parts):
+        if not np.array_equal(part.steps, first.steps):
+            raise CircuitError(f"presentations of experiment {number} have lengths of their own")
+        if not np.array_equal(part.learning, first.learning):
+            raise CircuitError(f"presentations of experiment {number} learn at other times")
+
+    def stacked(key: str) -> np.ndarray:
+        values = []
+        for part, experiment in zip(parts, experiments, strict=True):
+            value = np.asarray(part.inputs[key], dtype=float)
+            shape = len(first.steps), *input_shape(experiment.circuit, key)
+            if value.ndim != len(shape):  # given for all replicates and the batch alike
+                value = np.expand_dims(value, tuple(range(1, len(shape) - value.ndim + 1)))
+            values.append(np.broadcast_to(value, shape))
+        return np.concatenate(values, axis=1)
+
+    return Presentations(
+        steps=first.steps,
+        inputs={key: stacked(key) for key in first.inputs},
+        learning=first.learning,
     )
 
 

@@ -9,8 +9,9 @@ from brian2 import ms
 from microcircuit.circuit import Circuit, CircuitError, Population
 from microcircuit.network import Structure
 from microcircuit.records import Mean, Trace
-from microcircuit.replicates import stack
+from microcircuit.replicates import stack, stack_experiments
 from microcircuit.schedule import Presentations
+from microcircuit.simulation import structure_of
 from microcircuit.state import initial_state, parameter_values
 
 TOLERANCE = 1e-10
@@ -231,6 +232,56 @@ def test_replicates_need_a_seed_each(singles, structure_for):
 
 
 # ------------------------------------------------------------------------------ stacking
+
+
+def test_stacked_experiments_record_what_each_records_alone(drill, compiled, largest_difference):
+    """With stimuli of their own; those of the second are given for replicates and a batch."""
+    seeds = 3, 4
+    alone = [
+        drill.protocol(presentations=4).experiment(replace(drill.model, g_apical=g / ms), seed)
+        for g, seed in zip((0.8, 0.4), seeds, strict=True)
+    ]
+    alone[1] = replace(alone[1], schedule=in_full(alone[1].schedule))
+    together = stack_experiments(alone)
+
+    def records(experiment, seeds):
+        program = compiled(structure_of(experiment), "numpy")
+        shown = experiment.schedule.draw(0, 4)
+        return run(program, experiment.circuit, shown, seeds).records
+
+    found = records(together, seeds)
+    for r, (experiment, seed) in enumerate(zip(alone, seeds, strict=True)):
+        for key, expected in records(experiment, seed).items():
+            ours = found[key].reshape(len(expected), 2, -1)[:, r]
+            limit = TOLERANCE if expected.dtype == np.float64 else np.finfo(np.float32).eps
+            assert largest_difference(expected, ours) <= limit, key
+
+
+def in_full(schedule):
+    """The same schedule with each input given for every replicate and the batch."""
+
+    def draw(start, stop):
+        drawn = schedule.draw(start, stop)
+        return replace(
+            drawn,
+            inputs={
+                key: value[:, None, None, :] if value.ndim == 2 else value[:, None]
+                for key, value in drawn.inputs.items()
+            },
+        )
+
+    return replace(schedule, draw=draw)
+
+
+def test_experiments_of_other_lengths_are_not_stacked(drill):
+    short, long = (drill.protocol(presentations=n).experiment(drill.model, 0) for n in (4, 5))
+    with pytest.raises(CircuitError, match="experiment 1 records or shows other things"):
+        stack_experiments([short, long])
+    shifted = replace(
+        short, schedule=replace(short.schedule, draw=lambda a, b: long.schedule.draw(a + 1, b + 1))
+    )
+    with pytest.raises(CircuitError, match="experiment 1 have lengths of their own"):
+        stack_experiments([short, shifted]).schedule.draw(0, 1)
 
 
 def test_stacked_values(drill, singles):

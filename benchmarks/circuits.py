@@ -182,7 +182,9 @@ class CircuitCase:
         copies = f" R={setup.replicates}" * (setup.replicates > 1)
         copies += f" B={setup.batch}" * (setup.batch > 1)
         rule = "filtered" if setup.filtered else "plastic"
-        self.label = f"{name}{copies}, {rule}, {setup.precision}, {setup.maker}"
+        noise = "" if setup.noisy else ", no noise"
+        name += ", held input" if setup.held else ""
+        self.label = f"{name}{copies}, {rule}{noise}, {setup.precision}, {setup.maker}"
 
     def prepare(self) -> None:
         """Compile the program, in a process of its own."""

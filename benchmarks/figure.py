@@ -230,7 +230,7 @@ def _circuits(ax: Axes, results: Results) -> None:
         target = _circuit_target(m)
         if target is not None:
             ax.plot(target, place, color=STOCK, **TARGET)
-    ax.set_yticks(range(len(found)), [_circuit_name(m) for m in found])
+    ax.set_yticks(range(len(found)), [_circuit_name(m) for m in found], fontsize=5)
     ax.set(xscale="log", xlabel="CPU s for a simulated s,\nreplicate and presentation")
     ax.set_ylim(-0.6, len(found) - 0.4)
     ax.grid(axis="x", linewidth=0.3)
@@ -247,17 +247,19 @@ def _circuit_target(m: Measurement) -> float | None:
 
 def _circuit_name(m: Measurement) -> str:
     about = m.about
-    lines = ["30-50-10" if about["size"] == "regression" else "784-500-500-10"]
-    if not about.get("noisy", True):
-        lines.append("no noise")
-    if about["maker"] == "stock":
-        lines.append("stock Brian2")
-    if int(about["replicates"]) > 1:
-        lines.append(f"{about['replicates']} replicates")
+    parts = ["30-50-10" if about["size"] == "regression" else "784-500-500-10"]
     if about["size"] == "mnist":
-        name = variant_name(about)
-        lines.append(f"{name}, batch of {about['batch']}" if about["batch"] != 1 else name)
-    return "\n".join(lines)
+        parts.append(variant_name(about))
+    if not about["noisy"]:
+        parts.append("no noise")
+    if about["maker"] == "stock":
+        parts.append("stock Brian2")
+    parts += [
+        f"{letter} = {about[key]}"
+        for letter, key in (("R", "replicates"), ("B", "batch"))
+        if about[key] != 1
+    ]
+    return ", ".join(parts)
 
 
 def _counts(found: Sequence[Measurement]) -> list[int]:

@@ -66,15 +66,15 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
     circuit : Circuit
         Of the same structure; the source of the numbers.
     seeds : int or sequence of int
-        Of the noise, one a replicate: each sees the noise that it would see alone with its seed.
-        An int is for a circuit with one replicate.
+        Of the noise. One a replicate: each sees what it would see alone with its seed. A single one
+        has a stream for each replicate, the first of which is that of a single network.
 
     Raises
     ------
     CircuitError
         There are not as many seeds as replicates.
     """
-    seeds = _seeds(seeds, circuit)
+    streams = _noise_streams(seeds, circuit)
     values: State = {}
     for population in circuit.populations:
         count = structure.neurons(population.name)
@@ -87,8 +87,7 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
             value = np.asarray(population.initial[name], dtype=float)
             values[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
         if population.parsed.stochastic_variables:
-            # The 0 was a replicate's number: earlier results stay what they are.
-            keys = [seeding.key(seed, "noise", population.name, 0) for seed in seeds]
+            keys = [seeding.key(seed, "noise", population.name, n) for seed, n in streams]
             values[f"{population.name}.noise_key"] = per_neuron(keys, circuit, population.size)
             values[f"{population.name}.noise_index"] = np.tile(
                 np.arange(per_replicate), circuit.replicates
@@ -106,14 +105,15 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
     return values
 
 
-def _seeds(seeds: int | Sequence[int], circuit: Circuit) -> Sequence[int]:
-    """Return one seed a replicate."""
-    each = [seeds] if isinstance(seeds, int | np.integer) else list(seeds)
-    if len(each) != circuit.replicates:
+def _noise_streams(seeds: int | Sequence[int], circuit: Circuit) -> list[tuple[int, int]]:
+    """Return the seed, and the number of the stream that follows from it, of each replicate."""
+    if isinstance(seeds, int | np.integer):
+        return [(int(seeds), replicate) for replicate in range(circuit.replicates)]
+    if len(seeds) != circuit.replicates:
         raise CircuitError(
             f"seeds: needs one for each of {circuit.replicates} replicates, got {seeds}"
         )
-    return each
+    return [(seed, 0) for seed in seeds]
 
 
 def _rule_values(projection: Projection, circuit: Circuit) -> State:

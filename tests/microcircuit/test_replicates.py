@@ -226,9 +226,18 @@ def test_noise_differs_between_replicates_and_in_the_batch(drill, compiled, sing
 
 def test_replicates_need_a_seed_each(singles, structure_for):
     structure = structure_for(singles, 1)
-    for seeds in (4, [4, 5]):
-        with pytest.raises(CircuitError, match="seeds: needs one for each of 3 replicates, got"):
-            parameter_values(structure, structure.circuit, seeds)
+    with pytest.raises(CircuitError, match="seeds: needs one for each of 3 replicates, got"):
+        parameter_values(structure, structure.circuit, [4, 5])
+
+
+def test_a_single_seed_has_a_stream_for_each_replicate(singles, structure_for):
+    structure = structure_for(singles, 1)
+    keys, alone, own = (
+        parameter_values(structure, structure.circuit, seeds)["hidden_1.noise_key"]
+        for seeds in (4, [4, 4, 4], [4, 5, 6])
+    )
+    assert len(set(keys)) == len(set(own)) == 3
+    assert set(alone) == {keys[0]} == {own[0]}
 
 
 # ------------------------------------------------------------------------------ stacking

@@ -91,7 +91,7 @@ class DenseMatrix
     T passed = 0, kept = 1, ahead = 0;
     T rate = 0, low = 0, high = 0; // of the last step that learnt
     T base_signal[BATCH*PRE], base_drive[BATCH*POST], base_filtered[FILTERED ? BATCH*POST : 1];
-    T overlap[BATCH*BATCH];
+    T overlap[BATCH*BATCH], added[BATCH*POST];
     T factor[MOST_TERMS][BATCH*PRE];
     T weight_term[MOST_TERMS][BATCH*POST], filter_term[MOST_TERMS][FILTERED ? BATCH*POST : 1];
 
@@ -357,7 +357,6 @@ public:
             flush(w, d);
         if constexpr (!ACCUMULATE)
             return product(w, d, signal, target);
-        T added[BATCH*POST];
         product(w, d, signal, added);
         for (int j = 0; j < BATCH*POST; j++)
             target[j] += added[j];

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from brian2 import NeuronGroup
+from brian2 import NeuronGroup, prefs
 from brian2.core.variables import ArrayVariable
 
 from microcircuit.naming import unknown
@@ -53,7 +53,7 @@ def check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
 
 
 def check_variables(group: NeuronGroup, names: Iterable[str | None]) -> None:
-    """Check that a group stores a value of each variable for each neuron, or spikes.
+    """Check that a group stores a real number of each name for each neuron, or spikes.
 
     Raises
     ------
@@ -68,7 +68,10 @@ def check_variables(group: NeuronGroup, names: Iterable[str | None]) -> None:
         stored = [
             key
             for key, variable in group.variables.items()
-            if isinstance(variable, ArrayVariable) and variable.size == len(group) and key != "i"
+            if isinstance(variable, ArrayVariable)
+            and variable.size == len(group)
+            and variable.dtype == prefs.core.default_float_dtype
+            and group.variables.indices[key] == "_idx"  # not linked to other neurons
         ]
         if name not in stored:
             raise ValueError(

@@ -58,6 +58,7 @@ def compiled[T](
             if not (folder / "main").exists():
                 make(project)
                 _tidy(project)
+                shutil.rmtree(folder, ignore_errors=True)  # someone has taken its binary away
                 project.rename(folder)
         return folder, generated
     finally:

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, ms, prefs, start_scope
+from brian2 import Network, NeuronGroup, linked_var, ms, prefs, start_scope
 
 from microcircuit.dense import DenseProjection
 
@@ -188,3 +188,56 @@ def test_spikes_add_columns_of_their_own_network(replicates, batch):
     np.testing.assert_allclose(np.asarray(post.y), expected.ravel(), rtol=1e-13)
     learned = w + rates[:, None, None] * np.einsum("rbj,rbi->rji", e, x) / batch
     np.testing.assert_allclose(projection.get_weights(), learned, rtol=1e-13)
+
+
+TWICE = """
+import sys
+import numpy as np
+from brian2 import *
+from microcircuit.dense import DenseProjection
+
+prefs.codegen.target = "numpy"
+if sys.argv[2] == "cpp":
+    set_device("cpp_standalone", build_on_run=False)
+rng = np.random.default_rng(1)
+pre, post = NeuronGroup(5, "x : 1"), NeuronGroup(3, "y : 1\\nfactor : 1")
+pre.x, post.factor = rng.uniform(size=5), rng.uniform(size=3)
+dense = DenseProjection(pre, post, signal="x", target="y", post_factor="factor", pre_factor="x",
+                        filtered=True)
+dense.set_weights(rng.uniform(size=(3, 5)))
+dense.learning_rate, dense.tau = 20*Hz, 2*ms
+network = Network(pre, post, dense)
+network.run(2*ms)
+dense.learning_rate = 5*Hz
+pre.x = "0.3*i"
+network.run(3*ms)
+if sys.argv[2] == "cpp":
+    device.build(directory=sys.argv[3])
+np.savez(sys.argv[1], w=dense.get_weights(), y=post.y[:])
+"""
+
+
+def test_two_runs_in_a_script(tmp_path):
+    """With another signal, held in each run, and another learning rate in the second."""
+    script = tmp_path / "script.py"
+    script.write_text(TWICE, encoding="utf-8")
+    found = []
+    for target in ("numpy", "cpp"):
+        out = tmp_path / f"{target}.npz"
+        command = [sys.executable, script, out, target, tmp_path / "build"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-1500:]
+        found.append(np.load(out))
+    for name in "wy":
+        # Fifty sums of five products in another order.
+        np.testing.assert_allclose(found[1][name], found[0][name], rtol=1e-12, err_msg=name)
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize("equations", ["x : integer", "x : 1 (linked)"])
+def test_only_real_numbers_of_its_own_neurons(equations):
+    linked = group(4, equations)
+    if "linked" in equations:
+        linked.x = linked_var(group(4, "y : 1"), "y", index=[3, 2, 1, 0])
+    with pytest.raises(ValueError, match="unknown stored variable 'x'"):
+        DenseProjection(linked, group(), signal="x", target="x")

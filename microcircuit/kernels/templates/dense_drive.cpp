@@ -19,7 +19,7 @@
 {% endblock %}
 {% block extra_functions_cpp %}
 {% set T = c_data_type(variables['w'].dtype) %}
-void _flush{{matrices}}({{T}}* w, {{T}}* filtered)
+void _flush_{{codeobj_name}}({{T}}* w, {{T}}* filtered)
 {
     for (size_t r = 0; r < {{replicates}}; r++)
         {{matrices}}[r].flush(w + r*{{n_post*n_pre}}, filtered{{' + r*%d' % (n_post*n_pre) if filtered else ''}});
@@ -27,6 +27,6 @@ void _flush{{matrices}}({{T}}* w, {{T}}* filtered)
 {% endblock %}
 {% block after_code %}
     {% set T = c_data_type(variables['w'].dtype) %}
-    void _flush{{matrices}}({{T}}*, {{T}}*);
-    _flush{{matrices}}({{get_array_name(variables['w'])}}, {{get_array_name(variables['filtered']) if filtered else 'nullptr'}});
+    void _flush_{{codeobj_name}}({{T}}*, {{T}}*);
+    _flush_{{codeobj_name}}({{get_array_name(variables['w'])}}, {{get_array_name(variables['filtered']) if filtered else 'nullptr'}});
 {% endblock %}

@@ -13,16 +13,24 @@ Neuron arrays are ``[R, B, N]``, weights ``[R, post, pre]``, parameters scalars 
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Quantity, get_dimensions, ms, second
+from brian2 import Hz, Quantity, get_dimensions, ms, second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, have_same_dimensions
 
+from microcircuit.checks import CircuitError, check_name, check_units, steps
 from microcircuit.naming import unknown
-from microcircuit.population import CircuitError, Population, Value, check_name, check_units
+from microcircuit.population import Population, Value
+from microcircuit.spikes import SynapticKernel
 from microcircuit.timing import refuse_stale
 
 __all__ = ["Circuit", "CircuitError", "LearningRule", "Population", "Projection"]
 
-SUFFIXES = ("_drive", "_learn", "_update", "_post_factor", "_pre_factor", "_kernel")
+SPIKES = "spikes"
+"""The signal of projections that carry spikes."""
+
+SUFFIXES = (
+    *("_drive", "_learn", "_update", "_post_factor", "_pre_factor", "_kernel"),
+    *("_spikes", "_trace", "_average", "_arrived"),
+)
 """Ends of names that the engine makes from those of projections and records."""
 
 
@@ -89,6 +97,9 @@ class LearningRule:
 class Projection:
     """An all-to-all connection: ``target += weights @ signal``.
 
+    Spikes go through a kernel: with s_i(t) the spikes of neuron i, the signal is its sum over past
+    spikes, ``signal_i(t) = sum_t' kernel(t - t') s_i(t')``, at a cost proportional to spikes.
+
     Parameters
     ----------
     name : str
@@ -96,13 +107,15 @@ class Projection:
     pre, post : str
         Names of the populations.
     signal : str
-        The presynaptic variable that is carried.
+        The presynaptic variable that is carried, or ``"spikes"``.
     target : str
         The postsynaptic compartment. Several projections may drive one; they add.
     weights : array, shape [post, pre] or [R, post, pre]
         Starting weights, finite; with units if target and signal need them.
     rule : LearningRule, optional
         Fixed weights without one.
+    kernel : SynapticKernel, optional
+        What a spike evokes in the target, for spikes and only for them.
     """
 
     name: str
@@ -112,10 +125,21 @@ class Projection:
     target: str
     weights: np.ndarray
     rule: LearningRule | None = None
+    kernel: SynapticKernel | None = None
 
     def __post_init__(self) -> None:
         """Validate what can be said without the circuit."""
         check_name("projection", self.name)
+        if (self.signal == SPIKES) != (self.kernel is not None):
+            raise CircuitError(
+                f"projection {self.name!r}: spikes, and only they, go through a kernel: give "
+                f"both signal={SPIKES!r} and kernel, or neither"
+            )
+        if self.kernel is not None and self.rule is not None and not self.rule.at_end:
+            raise CircuitError(
+                f"projection {self.name!r}: the rule of a projection that carries spikes acts at "
+                "the end of presentations (at_end=True)"
+            )
         weights = np.array(self.weights, dtype=float)
         if not np.all(np.isfinite(weights)):
             raise CircuitError(f"projection {self.name!r}: weights must be finite")
@@ -167,7 +191,10 @@ class Circuit:
         for projection in self.projections:
             self._check_projection(projection)
         self.update_order()
-        refuse_stale({p.name: p for p in self.populations}, self.driven)
+        renewed = {
+            (p.name, variable) for p in self.populations for variable in (*p.traces, *p.averaged)
+        }
+        refuse_stale({p.name: p for p in self.populations}, self.driven | renewed)
 
     def population(self, name: str) -> Population:
         """Return the population of that name.
@@ -244,6 +271,10 @@ class Circuit:
                     f"population {population.name!r}: parameter {name} must be a scalar or hold "
                     f"one value per replicate, shape ({self.replicates},); got {np.shape(value)}"
                 )
+        for trace in population.traces.values():
+            steps(trace.memory, self.dt)
+        for average in population.averages.values():
+            steps(average.last, self.dt)
         shape = (self.replicates, self.batch, population.size)
         for name, value in population.initial.items():
             self._check_broadcast(f"population {population.name!r}: initial {name}", value, shape)
@@ -265,8 +296,14 @@ class Circuit:
     def _check_projection(self, projection: Projection) -> None:
         where = f"projection {projection.name!r}"
         pre, post = self.population(projection.pre), self.population(projection.post)
-        signal = pre.dimensions(projection.signal)
-        if projection.signal not in pre.stored:
+        if projection.kernel is not None:
+            if pre.spikes is None:
+                raise CircuitError(f"{where}: {pre.name!r} does not spike")
+            steps(projection.kernel.memory, self.dt)
+            signal = Hz.dim
+        else:
+            signal = pre.dimensions(projection.signal)
+        if projection.kernel is None and projection.signal not in pre.stored:
             raise CircuitError(
                 f"{where}: signal {projection.signal!r} of {pre.name!r} is not stored: declare it "
                 "in the equations, marked (constant over dt) if it is computed"

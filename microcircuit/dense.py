@@ -30,7 +30,7 @@ from microcircuit.dense_arguments import (
 )
 from microcircuit.kernels import Kernel, blas
 
-DRIVE_ORDER = -4
+DRIVE_ORDER = -5
 """Order within Brian2's slot ``groups`` in which compartments are driven."""
 LEARN_ORDER = -1
 """Order in which weights change: after the drive, before neurons of the default order 0 change."""
@@ -58,7 +58,8 @@ class DenseProjection(Group, BrianObject):
     With spikes as the signal, each adds the neuron's weights to the target, in the slot in which
     `Synapses` do it: after state updates and thresholds. When all have arrived, a rule
     ``w[:, i] += learning_rate <post_factor>`` acts, with factors as they are by then; projections
-    take turns in the order of their names. The cost is that of the neurons that spiked.
+    take turns in the order of their names. The cost is that of the neurons that spiked. A rule that
+    acts at the end of presentations is the outer product of two variables here too.
 
     Parameters
     ----------
@@ -72,7 +73,7 @@ class DenseProjection(Group, BrianObject):
         Add to the target (another projection sets it) instead of setting it; spikes always add.
     post_factor, pre_factor : str, optional
         Array variables of the two groups whose outer product changes the weights; the pre_factor
-        of spikes is ``"spikes"`` too.
+        of spikes is ``"spikes"`` too, unless the rule acts at the end.
     filtered : bool
         Low-pass the outer product first, with time constant ``tau``.
     at_end : bool
@@ -146,7 +147,7 @@ class DenseProjection(Group, BrianObject):
         if at_end and (filtered or windowed):
             raise ValueError("a rule that acts at the end has no filter and no window")
         if SPIKES in (signal, pre_factor):
-            check_spikes(signal, pre_factor, continuous=filtered or at_end)
+            check_spikes(signal, pre_factor, filtered=filtered, at_end=at_end)
         BrianObject.__init__(self, name=name, clock=post.clock, when="groups", order=DRIVE_ORDER)
         self.shape = (replicates, len(post) // replicates // batch, len(pre) // replicates // batch)
         self.codeobj_class = None
@@ -168,11 +169,13 @@ class DenseProjection(Group, BrianObject):
             "matrices": f"_{self.name}_matrices",
             "accumulate": accumulate,
         }
+        if self._spiking:
+            self._constants["space"] = pre.variables["_spikespace"].size - 1
         self._add_variables()
         learned: References = {}
         if post_factor is not None and pre_factor is not None:
             learned = {"_post": (post, post_factor)}
-            learned |= {} if self._spiking else {"_pre": (pre, pre_factor)}
+            learned |= {} if pre_factor == SPIKES else {"_pre": (pre, pre_factor)}
         self._contained_objects = self._kernels(pre, signal, {"_target": (post, target)}, learned)
         self._enable_group_attributes()
 
@@ -231,9 +234,14 @@ class DenseProjection(Group, BrianObject):
     def _kernels(
         self, pre: NeuronGroup, signal: str, driven: References, learned: References
     ) -> list[Kernel]:
-        """Return the kernels that drive and learn; for spikes one does both."""
+        """Return the kernels that drive and learn; for spikes and rules on them one does both."""
         if self._spiking:
             driven["_spikes"] = (pre, "_spikespace")
+            if self._constants["at_end"]:
+                return [
+                    self._kernel("spikes", driven, when="synapses"),
+                    self._kernel("outer", learned, order=LEARN_ORDER),
+                ]
             return [self._kernel("spikes", driven | learned, when="synapses")]
         driven["_signal"] = (pre, signal)
         # The projection that sets a target comes before those that add to it.

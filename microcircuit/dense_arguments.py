@@ -96,7 +96,7 @@ def check_drive(pre: NeuronGroup, post: NeuronGroup, signal: str, target: str) -
         )
 
 
-def check_spikes(signal: str, pre_factor: str | None, *, continuous: bool) -> None:
+def check_spikes(signal: str, pre_factor: str | None, *, filtered: bool, at_end: bool) -> None:
     """Check that a rule fits to spikes.
 
     Raises
@@ -106,8 +106,9 @@ def check_spikes(signal: str, pre_factor: str | None, *, continuous: bool) -> No
     """
     if signal != SPIKES:
         raise ValueError("pre_factor='spikes' needs signal='spikes'")
-    if pre_factor not in (SPIKES, None) or continuous:
+    if filtered or (pre_factor is not None and (pre_factor == SPIKES) == at_end):
         raise ValueError(
-            "with spikes as the signal a rule acts on spikes: pre_factor='spikes', without a "
-            "filter and not at the end. For a rule with a trace, send the trace"
+            "with spikes as the signal a rule acts on spikes, pre_factor='spikes', or on a trace "
+            "of them at the end of presentations, and without a filter. For any other rule with "
+            "a trace, send the trace"
         )

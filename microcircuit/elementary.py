@@ -36,6 +36,7 @@ is smaller than any normal number counts as zero: exp(x) is 0 below x = -708.4 (
 -87.3), and log of such a number is -inf.
 """
 
+from collections.abc import Mapping
 from importlib.resources import files
 
 import numpy as np
@@ -59,15 +60,25 @@ static inline typename elementary::Promoted<T>::type _elementary_{name}(T x)
 """
 
 
-def _library() -> Function:
-    """Return what other functions depend on, so that generated code holds it once."""
+def library(name: str, needs: Mapping[str, Function] | None = None) -> dict[str, Function]:
+    """Return what implementations in C++ depend on, so that generated code holds it once.
+
+    Parameters
+    ----------
+    name : str
+        Of a header among the templates, and of its namespace.
+    needs : mapping, optional
+        Libraries that it uses itself.
+    """
     function = Function(lambda x: x, arg_units=[1], return_unit=1)
-    text = (files("microcircuit.kernels") / "templates" / "elementary.hpp").read_text()
-    function.implementations.add_implementation(CPPStandaloneCodeObject, text, name="_elementary")
-    return function
+    text = (files("microcircuit.kernels") / "templates" / f"{name}.hpp").read_text()
+    function.implementations.add_implementation(
+        CPPStandaloneCodeObject, text, name=f"_{name}", dependencies=dict(needs or {})
+    )
+    return {f"_{name}": function}
 
 
-LIBRARY = {"_elementary": _library()}
+LIBRARY = library("elementary")
 """The dependency of an implementation in C++ that uses ``elementary::``."""
 
 

@@ -10,7 +10,7 @@ BAD_INPUT, FAILED, INTERRUPTED = 2, 1, 130
 EXIT_CODES: dict[str, int | None] = {
     "microcircuit.config.ConfigError": BAD_INPUT,
     "microcircuit.parameters.ParameterError": BAD_INPUT,
-    "microcircuit.population.CircuitError": BAD_INPUT,
+    "microcircuit.checks.CircuitError": BAD_INPUT,
     "microcircuit.results.ResultsError": BAD_INPUT,
     "microcircuit.recovery.FolderInUseError": BAD_INPUT,
     "microcircuit.segments.StorageError": FAILED,

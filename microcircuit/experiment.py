@@ -7,12 +7,12 @@ from typing import ClassVar, Protocol
 import numpy as np
 from brian2 import second
 
+from microcircuit.checks import check_name, steps
 from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.naming import unknown
-from microcircuit.population import check_name
 from microcircuit.records import Mean, Record, check_records
 from microcircuit.results import Metric, Results
-from microcircuit.schedule import Schedule, steps
+from microcircuit.schedule import Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,11 @@ class Experiment:
         """Validate; see `Raises`."""
         self.schedule.check(self.circuit)
         check_records(self.records, self.circuit)
-        means = [f"{r.population}.{r.name}" for r in self.records if isinstance(r, Mean)]
+        means = [
+            f"{r.population}.{r.name}"
+            for r in self.records
+            if isinstance(r, Mean) and not r.probes_only
+        ]
         if self.live not in means:
             raise CircuitError(unknown("live record", self.live, means))
         for probe in self.probes:
@@ -140,8 +144,8 @@ class ProtocolParameters(Protocol):
     name: str
     """As on the command line."""
 
-    def experiment(self, model: object, seed: int) -> Experiment:
-        """Return the experiment; stimuli and weights are drawn from the seed."""
+    experiment: Callable[..., Experiment]
+    """From the model, the data if it shows any, and the seed of weights and stimuli."""
 
 
 def evenly(presentations: int, count: int) -> tuple[int, ...]:

@@ -7,12 +7,16 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
     before_start  stimuli set at a presentation's onset; then rates (constant over dt), those that
                   others read through links first
-    groups  -4    drive: the first projection onto a compartment sets it
-            -3    drive: further projections add
+    groups  -6    traces of a neuron's own spikes
+            -5    drive: the first projection onto a compartment sets it
+            -4    drive: further projections add
+            -3    averages
             -2    post and pre factors of the learning rules
             -1    weight changes
              0    records
             1..   state updates, readers of linked variables before their sources
+    thresholds    spikes
+    synapses      spikes arrive, and are recorded
     end           at a presentation's end: has anything diverged?
 """
 
@@ -27,11 +31,20 @@ from brian2.core.variables import Variables
 from brian2.groups.group import Group
 
 from microcircuit import elementary, noise
+from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
-from microcircuit.dense import DenseProjection
+from microcircuit.dense import DRIVE_ORDER, DenseProjection
 from microcircuit.kernels import Kernel
-from microcircuit.records import Mean, Record, Trace
-from microcircuit.schedule import input_size, steps
+from microcircuit.records import Mean, Record, Spikes, Trace
+from microcircuit.schedule import input_size
+from microcircuit.spike_objects import (
+    SPACE,
+    Filter,
+    add_arrivals,
+    arrived_name,
+    filter_name,
+    population_objects,
+)
 
 FACTOR_ORDER = -2
 RECORD_ORDER = 0
@@ -157,7 +170,7 @@ class Presenter(Group, BrianObject):
 
 
 class Recorder(Group, BrianObject):
-    """Fills one table with the rows of a `Trace` or a `Mean`.
+    """Fills one table with the rows of a record.
 
     Attributes
     ----------
@@ -177,15 +190,25 @@ class Recorder(Group, BrianObject):
         self.variables.add_constant("N", 1)
         width = record_width(record, structure)
         size = rows(record, structure) * width
-        references = {"_table": (self, "table")}
-        if isinstance(record, Trace):
+        references: dict[str, tuple[Group, str]] = {"_table": (self, "table")}
+        constants: dict[str, object] = {}
+        when = "groups"
+        if isinstance(record, Spikes):
+            self.variables.add_array("table", size=size, dtype=np.int8)
+            references |= {
+                "_space": (group, SPACE),
+                "_first_step": (presenter, "first_step"),
+            }
+            template, constants = "record_spikes", {"room": group.variables[SPACE].size - 1}
+            when = "synapses"
+        elif isinstance(record, Trace):
             self.variables.add_array("table", size=size, dtype=np.float32)
             self.variables.add_array("interval", size=1, dtype=np.int64)
             references |= {
                 "_interval": (self, "interval"),
                 "_first_step": (presenter, "first_step"),
             }
-            template, constants = "record_trace", {}
+            template = "record_trace"
         else:
             # Double in any case: a sum over many steps would lose digits.
             self.variables.add_array("table", size=size, dtype=np.float64)
@@ -205,10 +228,12 @@ class Recorder(Group, BrianObject):
                 template,
                 name=f"{name}_kernel",
                 references=references,
-                code=f"_value = {elementary.substituted(record.expression)}",
-                outputs=("_value",),
+                code=""
+                if isinstance(record, Spikes)
+                else f"_value = {elementary.substituted(record.expression)}",
+                outputs=() if isinstance(record, Spikes) else ("_value",),
                 constants=constants,
-                when="groups",
+                when=when,
                 order=RECORD_ORDER,
             )
         ]
@@ -246,6 +271,8 @@ def rows(record: Record, structure: Structure) -> int:
     """Return the most rows that a chunk can fill."""
     if isinstance(record, Mean):
         return structure.capacity
+    if isinstance(record, Spikes):
+        return structure.capacity * structure.longest
     return (
         structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
     )
@@ -276,12 +303,18 @@ def build(structure: Structure, connect: Connect | None = None) -> Network:
             setattr(groups[population.name], name, linked_var(groups[source], variable))
     presenter = Presenter(structure, groups)
     objects: list[BrianObject] = [*groups.values(), presenter]
+    for population in circuit.populations:
+        group = groups[population.name]
+        objects += population_objects(population, circuit, group, presenter)
     connect = connect or _dense
     driven: set[tuple[str, str]] = set()
     for projection in circuit.projections:
         target = (projection.post, projection.target)
-        objects.append(connect(projection, circuit, groups, presenter, accumulate=target in driven))
+        accumulate = target in driven
         driven.add(target)
+        if projection.kernel is not None:
+            objects.append(_filter(projection, circuit, groups, accumulate=accumulate))
+        objects.append(connect(projection, circuit, groups, presenter, accumulate=accumulate))
     for record in structure.records:
         objects.append(Recorder(record, structure, groups[record.population], presenter))
     return Network(*objects, name="network")
@@ -315,6 +348,28 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     return group
 
 
+def _filter(
+    projection: Projection,
+    circuit: Circuit,
+    groups: Mapping[str, NeuronGroup],
+    *,
+    accumulate: bool,
+) -> Filter:
+    """Return what turns the spikes that have arrived into a compartment's potential."""
+    assert projection.kernel is not None
+    group, name = groups[projection.post], filter_name(projection)
+    return Filter(
+        name,
+        projection.kernel,
+        circuit,
+        group,
+        arrived=add_arrivals(group, name),
+        target=projection.target,
+        order=DRIVE_ORDER + accumulate,
+        accumulate=accumulate,
+    )
+
+
 def _dense(
     projection: Projection,
     circuit: Circuit,
@@ -324,12 +379,15 @@ def _dense(
     accumulate: bool,
 ) -> DenseProjection:
     rule = projection.rule
-    factors = factor_variables(projection, circuit, groups)
+    factors = factor_variables(projection, circuit, groups, presenter)
+    target = projection.target
+    if projection.kernel is not None:
+        target = arrived_name(filter_name(projection))
     return DenseProjection(
         groups[projection.pre],
         groups[projection.post],
         signal=projection.signal,
-        target=projection.target,
+        target=target,
         accumulate=accumulate,
         filtered=rule is not None and rule.tau is not None,
         windowed=rule is not None and rule.window is not None,
@@ -344,12 +402,16 @@ def _dense(
 
 
 def factor_variables(
-    projection: Projection, circuit: Circuit, groups: Mapping[str, NeuronGroup]
+    projection: Projection,
+    circuit: Circuit,
+    groups: Mapping[str, NeuronGroup],
+    presenter: Presenter,
 ) -> dict[str, str]:
     """Return the array variables that hold a rule's factors, making those that are expressions.
 
     A factor that is a stored variable is read in place; an expression, or a parameter, which is
-    one number for many neurons, is evaluated once per neuron and step, never once per synapse.
+    one number for many neurons, is evaluated once per neuron and step, never once per synapse, and
+    for a rule that acts at the end only then.
     """
     rule = projection.rule
     if rule is None:
@@ -366,10 +428,25 @@ def factor_variables(
         group = groups[population.name]
         dimensions = population.expression_dimensions(role, expression)
         group.variables.add_array(name, size=len(group), dimensions=dimensions)
-        group.run_regularly(
-            f"{name} = {elementary.substituted(expression)}",
+        code = elementary.substituted(expression)
+        if not rule.at_end:
+            group.run_regularly(
+                f"{name} = {code}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
+            )
+            continue
+        update = Kernel(
+            group,
+            "at_end",
+            name=f"{name}_update",
+            references={
+                "_result": (group, name),
+                **{f"_{key}": (presenter, key) for key in ("presentation", "onset", "learning")},
+            },
+            code=f"_value = {code}",
+            outputs=("_value",),
+            constants={"neurons": len(group)},
             when="groups",
             order=FACTOR_ORDER,
-            name=f"{name}_update",
         )
+        group.contained_objects.append(update)
     return found

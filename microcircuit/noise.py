@@ -82,6 +82,34 @@ def counter_normal(
     array of float64
         Independent N(0, 1); at most 6.8 in size, as 32 bits go into the radius.
     """
+    radius, angle, _, _ = _words(key, step, index, stream)
+    # cos(2 pi angle/2^32) from the distance to the nearest zero of the cosine, which is exact.
+    from_zero = 2.0**30 - np.minimum(angle, np.uint64(2**32) - angle)
+    cosine = np.sin(2.0 * np.pi * 2.0**-32 * from_zero)
+    return np.sqrt(-2.0 * np.log((radius + 0.5) * 2.0**-32)) * cosine
+
+
+def counter_uniforms(key: np.ndarray, step: int, index: np.ndarray, stream: int) -> np.ndarray:
+    """Return uniform numbers between 0 and 1, four for each counter.
+
+    Parameters
+    ----------
+    key, step, index, stream
+        As for `counter_normal`; they broadcast.
+
+    Returns
+    -------
+    array of float64 [..., 4, index]
+        From the four words of the counter with each index.
+    """
+    words = np.stack(_words(key, step, index, stream), axis=-2)
+    return (words + 0.5) * 2.0**-32
+
+
+def _words(
+    key: np.ndarray, step: np.ndarray | int, index: np.ndarray, stream: np.ndarray | int
+) -> tuple[np.ndarray, ...]:
+    """Return the four random words of each counter."""
     words = [np.asarray(value).astype(np.int64).astype(np.uint64) for value in (key, step)]
     key_words = words[0] & _MASK, words[0] >> np.uint64(32)
     counter = (
@@ -90,11 +118,7 @@ def counter_normal(
         np.asarray(index).astype(np.uint64),
         np.asarray(stream).astype(np.uint64),
     )
-    radius, angle, _, _ = philox(np.broadcast_arrays(*counter), key_words)
-    # cos(2 pi angle/2^32) from the distance to the nearest zero of the cosine, which is exact.
-    from_zero = 2.0**30 - np.minimum(angle, np.uint64(2**32) - angle)
-    cosine = np.sin(2.0 * np.pi * 2.0**-32 * from_zero)
-    return np.sqrt(-2.0 * np.log((radius + 0.5) * 2.0**-32)) * cosine
+    return philox(tuple(np.broadcast_arrays(*counter)), key_words)
 
 
 def index_type() -> type[np.integer]:
@@ -105,42 +129,23 @@ def index_type() -> type[np.integer]:
     return np.int64 if prefs.core.default_float_dtype == np.float64 else np.int32
 
 
-# Products of 32 bits by 32 are best had from vectors of 64-bit words, whose upper halves hold no
-# matter what, where those can be multiplied. Real numbers are as wide as the index.
-_CPP = f"""
+_CPP = """
 template <typename Index>
 static inline __attribute__((always_inline)) auto _counter_normal(
     int64_t key, int64_t step, Index index, int32_t stream)
-{{
+{
     typedef std::conditional_t<sizeof(Index) == sizeof(double), double, float> Real;
-    #ifdef __AVX512DQ__
-    typedef uint64_t Word;
-    #else
-    typedef uint32_t Word;
-    #endif
-    const Word low = 0xffffffff;
+    using philox::Word;
     Word c0 = (uint32_t)step, c1 = (uint32_t)(step >> 32), c2 = index, c3 = stream;
-    Word k0 = key, k1 = (uint64_t)key >> 32;
-    #pragma GCC unroll {ROUNDS}
-    for (int round = 0; round < {ROUNDS}; round++)
-    {{
-        const uint64_t p0 = {MULTIPLIERS[0]}ULL * (c0 & low);
-        const uint64_t p1 = {MULTIPLIERS[1]}ULL * (c2 & low);
-        c0 = (Word)(p1 >> 32) ^ c1 ^ k0;
-        c1 = p1;
-        c2 = (Word)(p0 >> 32) ^ c3 ^ k1;
-        c3 = p0;
-        k0 += {KEY_STEPS[0]}U;
-        k1 += {KEY_STEPS[1]}U;
-    }}
-    const Word radius = c0 & low, angle = c1 & low, turned = (0 - c1) & low;
+    philox::scramble(c0, c1, c2, c3, key);
+    const Word angle = c1 & philox::LOW, turned = (0 - c1) & philox::LOW;
     const Word from_nearest = angle < turned ? angle : turned;
     const std::make_signed_t<Word> from_zero = (1 << 30) - from_nearest;
-    const Real uniform = ((Real)radius + Real(0.5)) * Real(0x1p-32);
-    return std::sqrt(-2 * elementary::log_of_normal(uniform))
+    return std::sqrt(-2 * elementary::log_of_normal(philox::uniform<Real>(c0)))
         * elementary::sine_of_quarters((Real)from_zero * Real(0x1p-30));
-}}
+}
 """
+"""Real numbers are as wide as the index."""
 
 brian2_counter_normal = Function(
     counter_normal,
@@ -150,7 +155,10 @@ brian2_counter_normal = Function(
     stateless=True,
 )
 brian2_counter_normal.implementations.add_implementation(
-    CPPStandaloneCodeObject, _CPP, name="_counter_normal", dependencies=elementary.LIBRARY
+    CPPStandaloneCodeObject,
+    _CPP,
+    name="_counter_normal",
+    dependencies=elementary.library("philox", elementary.LIBRARY),
 )
 brian2_counter_normal.implementations.add_numpy_implementation(counter_normal)
 

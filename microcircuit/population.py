@@ -1,6 +1,5 @@
 """A population as data: a group of identical neurons and the Brian2 equations they follow."""
 
-import keyword
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,7 +8,7 @@ from numbers import Integral
 from types import MappingProxyType
 
 import numpy as np
-from brian2 import Equations, Quantity, get_dimensions, second
+from brian2 import Equations, Hz, Quantity, get_dimensions, second
 from brian2.equations.equations import (
     DIFFERENTIAL_EQUATION,
     FLOAT,
@@ -19,23 +18,10 @@ from brian2.equations.equations import (
 )
 from brian2.units.fundamentalunits import Dimension
 
-from microcircuit.expressions import (
-    CPP_KEYWORDS,
-    LIBRARY,
-    ExpressionError,
-    dimensions_of,
-    unit_name,
-)
+from microcircuit.checks import CircuitError, check_name, check_units
+from microcircuit.expressions import CPP_KEYWORDS, LIBRARY, ExpressionError, dimensions_of
 from microcircuit.naming import unknown
-
-RESERVED = frozenset(
-    {"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"}
-    | {"noise_key", "noise_index", "counter_normal"}
-)
-"""Names that Brian2 or the engine's noise keep for themselves."""
-
-RESERVED_PREFIX = "elementary_"
-"""How the engine's own functions begin (`microcircuit.elementary`)."""
+from microcircuit.spikes import Average, Poisson, SynapticKernel
 
 FLAGS = {
     DIFFERENTIAL_EQUATION: (),
@@ -49,41 +35,8 @@ type Value = float | Quantity | np.ndarray
 """A number or an array of numbers, with or without a unit."""
 
 
-class CircuitError(ValueError):
-    """A circuit, schedule or record that can't be simulated, with the reason."""
-
-
 def _frozen(mapping: Mapping) -> Mapping:
     return MappingProxyType(dict(mapping))
-
-
-def check_name(kind: str, name: str) -> None:
-    """Check that a name can be used in equations and as a path in a result file.
-
-    Raises
-    ------
-    CircuitError
-        It can't.
-    """
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name) or keyword.iskeyword(name):
-        raise CircuitError(
-            f"{kind} name {name!r}: must start with a letter and hold only letters, digits and '_'"
-        )
-    if name in RESERVED or name.startswith(RESERVED_PREFIX):
-        names = ", ".join([*sorted(RESERVED), f"{RESERVED_PREFIX}*"])
-        raise CircuitError(f"{kind} name {name!r} is reserved ({names})")
-
-
-def check_units(where: str, got: Dimension, expected: Dimension) -> None:
-    """Check that units agree.
-
-    Raises
-    ------
-    CircuitError
-        They don't.
-    """
-    if got != expected:
-        raise CircuitError(f"{where} has unit {unit_name(got)}, expected {unit_name(expected)}")
 
 
 def _statements(equations: str) -> Iterable[tuple[int, str]]:
@@ -143,6 +96,14 @@ class Population:
     limits : mapping of str to (low, high), optional
         Bounds outside which a run counts as diverged and is stopped. Every variable with a
         differential equation is checked to be finite in any case.
+    spikes : Poisson, optional
+        How the neurons spike; without it they don't.
+    traces : mapping of str to SynapticKernel, optional
+        Variables that hold what the neuron's own spikes evoke, in Hz.
+    averages : mapping of str to Average, optional
+        Variables that hold means over the end of a presentation.
+
+        The variables of traces and averages are declared as parameters too (``psp : Hz``).
 
     Raises
     ------
@@ -159,6 +120,9 @@ class Population:
     initial: Mapping[str, Value] = field(default_factory=dict)
     links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    spikes: Poisson | None = None
+    traces: Mapping[str, SynapticKernel] = field(default_factory=dict)
+    averages: Mapping[str, Average] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Validate; see `Raises`."""
@@ -169,11 +133,14 @@ class Population:
                 f"population {self.name!r}: size must be a whole number of at least 1, "
                 f"got {self.size!r}"
             )
-        for attribute in ("parameters", "initial", "links", "limits"):
+        for attribute in ("parameters", "initial", "links", "limits", "traces", "averages"):
             object.__setattr__(self, attribute, _frozen(getattr(self, attribute)))
         self._check_names()
         self._check_equations()
         self._check_values()
+        self._check_spikes()
+        for name, average in self.averages.items():
+            self._check_average(name, average)
 
     @cached_property
     def parsed(self) -> Equations:
@@ -188,6 +155,16 @@ class Population:
     @property
     def settable(self) -> frozenset[str]:
         """Variables that are declared but not computed: compartments and stimuli."""
+        return self._declared - {*self.traces, *self.averaged}
+
+    @property
+    def averaged(self) -> tuple[str, ...]:
+        """Variables that averages renew: they keep their values between presentations."""
+        pairs = [(name, average.before) for name, average in self.averages.items()]
+        return tuple(name for pair in pairs for name in pair if name is not None)
+
+    @property
+    def _declared(self) -> frozenset[str]:
         return frozenset(
             name
             for name, equation in self.parsed.items()
@@ -302,3 +279,29 @@ class Population:
         for name, value in {**self.parameters, **self.initial}.items():
             if not np.all(np.isfinite(np.asarray(value, dtype=float))):
                 raise CircuitError(f"population {self.name!r}: {name} is not finite: {value}")
+
+    def _check_spikes(self) -> None:
+        where = f"population {self.name!r}"
+        if self.traces and self.spikes is None:
+            raise CircuitError(f"{where}: traces are of spikes, and it has none")
+        if self.spikes is not None:
+            self._check_variable(f"{where}, spikes: rate", self.spikes.rate, self.stored, Hz.dim)
+        for name in self.traces:
+            self._check_variable(f"{where}, traces", name, self._declared, Hz.dim)
+
+    def _check_average(self, name: str, average: Average) -> None:
+        where = f"population {self.name!r}, average {name}"
+        if self.averaged.count(name) > 1 or name in self.traces:
+            raise CircuitError(f"{where}: {name!r} holds something else as well")
+        dimensions = self.expression_dimensions(where, average.of)
+        for variable in filter(None, (name, average.before)):
+            self._check_variable(where, variable, self._declared, dimensions)
+        if average.lag is not None:
+            self._check_variable(f"{where}: lag", average.lag, self.stored, second.dim)
+
+    def _check_variable(
+        self, where: str, name: str, known: frozenset[str], dimensions: Dimension
+    ) -> None:
+        if name not in known:
+            raise CircuitError(f"{where}: " + unknown("variable", name, known))
+        check_units(f"{where}: {name}", self.dimensions(name), dimensions)

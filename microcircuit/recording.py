@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from brian2 import get_dimensions
 
+from microcircuit.checks import steps
 from microcircuit.devices import Chunk
 from microcircuit.expressions import unit_name
 from microcircuit.network import Structure, recorder_name
-from microcircuit.records import Mean, Record, Trace, record_units
-from microcircuit.schedule import Presentations, Schedule, in_full, input_shape, steps
+from microcircuit.records import Mean, Spikes, Trace, record_units
+from microcircuit.schedule import Presentations, Schedule, in_full, input_shape
 from microcircuit.segments import Dataset
 from microcircuit.state import State
 
@@ -66,6 +67,11 @@ class Recording:
         ends = first_step + np.cumsum(stretch.steps)
         for record in self._structure.records:
             rows = chunk.records[recorder_name(record)]
+            if isinstance(record, Spikes):
+                self._add_spikes(record, rows, first_step)
+                continue
+            if isinstance(record, Mean) and record.probes_only:
+                continue
             if isinstance(record, Trace):
                 every = steps(record.interval, self._structure.circuit.dt)
                 at = (-(-first_step // every) + np.arange(len(rows))) * every
@@ -142,22 +148,49 @@ class Recording:
             )
             self._put(index, np.array([position]))
 
+    def _add_spikes(self, record: Spikes, counts: np.ndarray, first_step: int) -> None:
+        """Add when which neuron spiked, from the number of its spikes in each step."""
+        step, neuron = np.nonzero(counts)
+        times = counts[step, neuron]
+        self._put_columns(
+            f"spikes/{record.population}",
+            "spike",
+            time=(np.repeat(step, times) + first_step, "time of the spike"),
+            index=(np.repeat(neuron, times), "number of the neuron"),
+        )
+
     def _put(self, dataset: Dataset, values: np.ndarray) -> None:
         self._pending[dataset].append(values)
 
     def _put_time(self, path: str, first: str, at: np.ndarray, index: np.ndarray) -> None:
         """Add when rows were taken: their time, and the presentation that they belong to."""
         when, which = TIMES[first]
-        time = Dataset(
-            path=f"{path}/time", units="ms", dimensions=(first,), dtype="float64", description=when
-        )
-        number = Dataset(
-            path=f"{path}/index", units="1", dimensions=(first,), dtype="int64", description=which
-        )
-        self._put(time, at * (float(self._structure.circuit.dt) * MILLISECONDS))
-        self._put(number, index.astype(np.int64))
+        self._put_columns(path, first, time=(at, when), index=(index, which))
 
-    def _data(self, path: str, first: str, record: Record, *more: str) -> Dataset:
+    def _put_columns(
+        self,
+        path: str,
+        first: str,
+        *,
+        time: tuple[np.ndarray, str],
+        index: tuple[np.ndarray, str],
+    ) -> None:
+        """Add time steps, in milliseconds, and numbers, each with a description."""
+        milliseconds = time[0] * (float(self._structure.circuit.dt) * MILLISECONDS)
+        for name, units, values, description in (
+            ("time", "ms", milliseconds, time[1]),
+            ("index", "1", index[0].astype(np.int64), index[1]),
+        ):
+            dataset = Dataset(
+                path=f"{path}/{name}",
+                units=units,
+                dimensions=(first,),
+                dtype=values.dtype.name,
+                description=description,
+            )
+            self._put(dataset, values)
+
+    def _data(self, path: str, first: str, record: Trace | Mean, *more: str) -> Dataset:
         across = isinstance(record, Mean) and record.across_neurons
         neurons = () if across else ("neuron",)
         return Dataset(
@@ -168,7 +201,7 @@ class Recording:
             description=_description(record),
         )
 
-    def _shaped(self, record: Record, rows: np.ndarray) -> np.ndarray:
+    def _shaped(self, record: Trace | Mean, rows: np.ndarray) -> np.ndarray:
         circuit = self._structure.circuit
         shape: tuple[int, ...] = (len(rows), circuit.replicates, circuit.batch)
         if not (isinstance(record, Mean) and record.across_neurons):
@@ -176,7 +209,7 @@ class Recording:
         return rows.reshape(shape)
 
 
-def _description(record: Record) -> str:
+def _description(record: Trace | Mean) -> str:
     if isinstance(record, Trace):
         return f"{record.expression}, sampled every {record.interval}"
     over = "each presentation" if record.last is None else f"its last {record.last}"

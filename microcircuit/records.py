@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from brian2 import Quantity
 
+from microcircuit.checks import check_name, steps
 from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.expressions import unit_name
-from microcircuit.population import check_name
-from microcircuit.schedule import steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +35,21 @@ class Trace:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spikes:
+    """All spikes of a population, in ``/spikes/<population>/{time, index}``; for short runs.
+
+    Parameters
+    ----------
+    population : str
+        With spikes, in a circuit with one replicate and a batch of one.
+    """
+
+    population: str
+
+    name = "spikes"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mean:
     """The mean of an expression over each presentation, or over its last stretch.
 
@@ -52,6 +66,8 @@ class Mean:
         gives the value in the last step.
     across_neurons : bool
         Average over the population too: one value a presentation instead of N.
+    probes_only : bool
+        Leave it out of the run itself, where there are many presentations.
     """
 
     name: str
@@ -59,9 +75,10 @@ class Mean:
     expression: str
     last: Quantity | None = None
     across_neurons: bool = False
+    probes_only: bool = False
 
 
-Record = Trace | Mean
+Record = Trace | Mean | Spikes
 
 
 def check_records(records: tuple[Record, ...], circuit: Circuit) -> None:
@@ -81,13 +98,25 @@ def check_records(records: tuple[Record, ...], circuit: Circuit) -> None:
         if key in seen:
             raise CircuitError(f"record {record.population}.{record.name}: its name is taken")
         seen.add(key)
+        if isinstance(record, Spikes):
+            _check_spikes(record, circuit)
+            continue
         record_units(record, circuit)
         time = record.interval if isinstance(record, Trace) else record.last
         if time is not None:
             steps(time, circuit.dt)
 
 
-def record_units(record: Record, circuit: Circuit) -> str:
+def _check_spikes(record: Spikes, circuit: Circuit) -> None:
+    if circuit.population(record.population).spikes is None:
+        raise CircuitError(f"record spikes of {record.population!r}: it does not spike")
+    if circuit.replicates * circuit.batch > 1:
+        raise CircuitError(
+            f"record spikes of {record.population!r}: only with one replicate and a batch of one"
+        )
+
+
+def record_units(record: Trace | Mean, circuit: Circuit) -> str:
     """Return the unit of a recorded expression, ``"1"`` for a pure number.
 
     Raises

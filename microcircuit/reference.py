@@ -94,7 +94,7 @@ def _synapses(
 ) -> Synapses:
     _refuse(projection, circuit, accumulate=accumulate)
     rule = projection.rule
-    factors = factor_variables(projection, circuit, groups)
+    factors = factor_variables(projection, circuit, groups, presenter)
     rule_equations = FIXED if rule is None else PLASTIC if rule.tau is None else FILTERED
     synapses = Synapses(
         groups[projection.pre],
@@ -124,6 +124,8 @@ def _refuse(projection: Projection, circuit: Circuit, *, accumulate: bool) -> No
             f"{where} can't add to {projection.target!r} of {projection.post!r}, which another "
             "projection drives already"
         )
+    if projection.kernel is not None:
+        raise CircuitError(f"{where} have no kernel that forgets")
     signal = circuit.population(projection.pre).dimensions(projection.signal)
     target = circuit.population(projection.post).dimensions(projection.target)
     if signal is not DIMENSIONLESS or target is not DIMENSIONLESS:

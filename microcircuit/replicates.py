@@ -14,6 +14,7 @@ from brian2 import Quantity, get_dimensions
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.experiment import Experiment, no_metrics
 from microcircuit.schedule import Presentations, Schedule, in_full, input_shape
+from microcircuit.spikes import Average, SynapticKernel
 
 
 def stack(circuits: Sequence[Circuit]) -> Circuit:
@@ -144,13 +145,26 @@ def structure_key(circuit: Circuit) -> tuple:
         (
             (p.name, p.size, p.equations, *sorted(p.parameters), *sorted(p.initial)),
             (*sorted(p.links.items()), *sorted(p.limits.items())),
+            (p.spikes, *((name, _kernel_key(kernel)) for name, kernel in sorted(p.traces.items()))),
+            tuple((name, *_average_key(p.averages[name])) for name in sorted(p.averages)),
         )
         for p in circuit.populations
     )
     projections = tuple(
-        (p.name, p.pre, p.post, p.signal, p.target, _rule_key(p.rule)) for p in circuit.projections
+        (p.name, p.pre, p.post, p.signal, p.target, _kernel_key(p.kernel), _rule_key(p.rule))
+        for p in circuit.projections
     )
     return populations, projections, float(circuit.dt), circuit.batch, circuit.replicates
+
+
+def _kernel_key(kernel: SynapticKernel | None) -> tuple | None:
+    if kernel is None:
+        return None
+    return float(kernel.tau_rise), float(kernel.tau_decay), float(kernel.memory)
+
+
+def _average_key(average: Average) -> tuple:
+    return average.of, float(average.last), average.before, average.lag
 
 
 def _rule_key(rule: LearningRule | None) -> tuple | None:

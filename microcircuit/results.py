@@ -6,6 +6,7 @@ another machine and without the simulator. :mod:`microcircuit.storage` writes wh
 - ``/`` has the attributes ``format_version``, ``status``, ``message`` and others;
 - ``/config`` and ``/provenance`` have an attribute ``json``, and one attribute an entry;
 - ``/records/<population>/<variable>/{data, time, index}``: what was recorded of neurons;
+- ``/spikes/<population>/{time, index}``: when neurons spiked, and which;
 - ``/weights/<projection>/{w, time, index}``: weights, at some presentations (snapshots);
 - ``/stimuli/<population>/<variable>/{data, index}``: some of what was shown after each of these;
 - ``/metrics/<name>``: numbers, texts and small arrays.
@@ -116,6 +117,22 @@ class Record:
         return _child(self._group, name, what=f"dataset of {self._group.name}")
 
 
+@dataclass(frozen=True)
+class SpikeTrains:
+    """The spikes of a population, in the order of their times.
+
+    Attributes
+    ----------
+    time : array [spike]
+        In milliseconds; of a neuron that spiked more than once in a step, several times.
+    index : array [spike]
+        Number of the neuron.
+    """
+
+    time: np.ndarray
+    index: np.ndarray
+
+
 class Results:
     """The results of a run, read-only; a context manager that closes the file.
 
@@ -193,6 +210,26 @@ class Results:
         """
         group = _child(self._group("records"), population, what="recorded population")
         return Record(_child(group, variable, what=f"record of '{population}'"), "data")
+
+    def spiking(self) -> list[str]:
+        """List the populations whose spikes were recorded."""
+        return list(self._group("spikes"))
+
+    def spikes(self, population: str) -> SpikeTrains:
+        """Return the recorded spikes of a population.
+
+        Parameters
+        ----------
+        population : str
+            A name, as :meth:`spiking` lists them.
+
+        Raises
+        ------
+        ResultsError
+            If its spikes were not recorded.
+        """
+        group = _child(self._group("spikes"), population, what="population with spikes")
+        return SpikeTrains(time=group["time"][()], index=group["index"][()])
 
     def probes(self) -> list[tuple[str, str, str]]:
         """List what the probes recorded, as ``(probe, population, variable)``."""

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Quantity, second
-from brian2.units.fundamentalunits import have_same_dimensions
 
-from microcircuit.circuit import Circuit, CircuitError
+from microcircuit.checks import CircuitError
+from microcircuit.circuit import Circuit
 from microcircuit.naming import unknown
 
 
@@ -88,22 +87,6 @@ class Schedule:
                     f"schedule: {key!r} is driven by a projection, which would overwrite it"
                 )
         tables(circuit, self.inputs, self.draw(0, 1), 1)
-
-
-def steps(duration: Quantity, dt: Quantity) -> int:
-    """Return a duration in time steps.
-
-    Raises
-    ------
-    CircuitError
-        It is no time, or not a whole number of at least one step.
-    """
-    if not have_same_dimensions(duration, second):
-        raise CircuitError(f"a duration is a time such as 100*ms, got {duration}")
-    count = float(duration / dt)
-    if round(count) < 1 or abs(count - round(count)) > 1e-6 * count:
-        raise CircuitError(f"a duration of {duration} is not a whole number of steps dt = {dt}")
-    return round(count)
 
 
 def input_shape(circuit: Circuit, key: str) -> tuple[int, ...]:

@@ -39,8 +39,10 @@ __all__ = [
     "structure_of",
 ]
 
-LARGEST_CHUNK = 128
-"""Presentations in a chunk at most; part of the compiled program, so the same for all runs."""
+CHUNK_STEPS = 2**18
+"""Time steps in a chunk at most; so many presentations are part of the compiled program."""
+LARGEST_CHUNK = 4096
+"""Presentations in a chunk at most, however short."""
 TABLE_BYTES = 2**27
 """Memory for stimuli and records in a program; long presentations get shorter chunks."""
 
@@ -68,6 +70,7 @@ class DeviceSettings:
 def simulate(
     protocol: ProtocolParameters,
     model: object,
+    data: object | None = None,
     *,
     seed: int = 0,
     device: DeviceSettings | None = None,
@@ -83,6 +86,8 @@ def simulate(
         Such as ``SelfPrediction(presentations=200)``.
     model : object
         The model's parameters, such as ``Sacramento2018(sigma="0 ms**-0.5")``.
+    data : object, optional
+        The images, for a protocol that shows them, such as ``Data(name="mnist")``.
     seed : int
         Of weights, stimuli and noise.
     device : DeviceSettings, optional
@@ -111,11 +116,12 @@ def simulate(
     task = Task(
         protocol=protocol,
         model=model,
+        data=data,
         seed=seed,
         device=device or DeviceSettings(),
         output=Path(output),
     )
-    experiment = protocol.experiment(model, seed)
+    experiment = task.experiment()
     origin = folders.made_by(task.device.name)
     # A folder that can't be used is reported before anything is compiled, and a new one is made
     # only when there is a program to run in it.
@@ -136,20 +142,28 @@ class Task:
 
     Parameters
     ----------
-    protocol, model, seed, device, output
+    protocol, model, data, seed, device, output
         As for `simulate`.
     """
 
     protocol: ProtocolParameters
     model: object
+    data: object | None = None
     seed: int
     device: DeviceSettings
     output: Path
+
+    def experiment(self) -> Experiment:
+        """Return what the protocol makes of the model, and of the data if it shows any."""
+        data = {} if self.data is None else {"data": self.data}
+        return self.protocol.experiment(self.model, **data, seed=self.seed)
 
     @property
     def config(self) -> dict[str, Any]:
         """The whole configuration as plain data."""
         sections = {"protocol": self.protocol, "model": self.model, "device": self.device}
+        if self.data is not None:
+            sections["data"] = self.data
         return to_dict(Config(protocol=self.protocol.name, seed=self.seed, sections=sections))
 
 
@@ -184,7 +198,7 @@ def simulate_together(tasks: Sequence[Task], program: Program) -> dict[int, Exce
                 begun = holds_unfinished_run(task.output)
                 folder = folders.opened(task.output, task.config, origin, resume=begun)
                 open_folders.enter_context(folder)
-                experiment = task.protocol.experiment(task.model, task.seed)
+                experiment = task.experiment()
                 runs.append(_run(task, experiment, program, folder))
             except Exception as error:
                 failed[number] = error
@@ -254,7 +268,8 @@ def structure_of(
     width = sum(input_size(circuit, key) for key in structure.inputs) + sum(
         record_width(record, structure) * rows(record, structure) for record in structure.records
     )
-    capacity = min(LARGEST_CHUNK, max(1, TABLE_BYTES // (8 * width)))
+    most = min(LARGEST_CHUNK, CHUNK_STEPS // structure.longest, TABLE_BYTES // (8 * width))
+    capacity = max(1, most)
     return replace(structure, capacity=capacity)
 
 

@@ -3,16 +3,24 @@
 Keys are ``"object.variable"``, as in `microcircuit.network`; values are in SI units.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from brian2 import Quantity
 
 from microcircuit import seeding
-from microcircuit.circuit import Circuit, CircuitError, Projection
+from microcircuit.checks import steps
+from microcircuit.circuit import Circuit, CircuitError, Population, Projection
 from microcircuit.network import Structure, recorder_name
-from microcircuit.records import Trace
-from microcircuit.schedule import steps
+from microcircuit.records import Mean, Trace
+from microcircuit.spike_objects import (
+    arrived_name,
+    average_name,
+    filter_name,
+    filter_values,
+    trace_name,
+)
+from microcircuit.spikes import SynapticKernel
 
 State = dict[str, np.ndarray]
 
@@ -33,14 +41,21 @@ def initial_state(circuit: Circuit) -> State:
     Returns
     -------
     dict
-        State variables [R, B, N], weights and filtered products [R, post, pre].
+        State variables and averages [R, B, N], weights and filtered products [R, post, pre], and
+        what kernels remember of spikes.
     """
     state: State = {}
     for population in circuit.populations:
         shape = (circuit.replicates, circuit.batch, population.size)
-        for name in population.states:
+        for name in (*population.states, *population.averaged):
             value = np.asarray(population.initial.get(name, 0.0), dtype=float)
             state[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
+    for name, kernel, population in _filters(circuit):
+        shape = (circuit.replicates, circuit.batch, population.size)
+        memory = steps(kernel.memory, circuit.dt)
+        state[f"{population.name}.{arrived_name(name)}"] = np.zeros(shape)
+        state |= {f"{name}.{variable}": np.zeros(shape) for variable in ("slow", "fast")}
+        state[f"{name}.past"] = np.zeros((shape[0], memory, *shape[1:]))
     for projection in circuit.projections:
         weights = np.asarray(projection.weights, dtype=float)
         shape = (circuit.replicates, *weights.shape[-2:])
@@ -48,6 +63,17 @@ def initial_state(circuit: Circuit) -> State:
         if projection.rule is not None and projection.rule.tau is not None:
             state[f"{projection.name}.filtered"] = np.zeros(shape)
     return state
+
+
+def _filters(circuit: Circuit) -> Iterator[tuple[str, SynapticKernel, Population]]:
+    """Yield the filters of spikes: name, kernel, and the population whose variable each sets."""
+    for population in circuit.populations:
+        for variable, kernel in population.traces.items():
+            yield trace_name(population.name, variable), kernel, population
+    for projection in circuit.projections:
+        if projection.kernel is not None:
+            post = circuit.population(projection.post)
+            yield filter_name(projection), projection.kernel, post
 
 
 def synaptic(circuit: Circuit, state: State) -> list[str]:
@@ -92,13 +118,22 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
             values[f"{population.name}.noise_index"] = np.tile(
                 np.arange(per_replicate), circuit.replicates
             )
+        if population.spikes is not None:
+            keys = [seeding.key(seed, "spikes", population.name, n) for seed, n in streams]
+            values[f"{population.name}_spikes.key"] = np.array(keys)
+        for name, average in population.averages.items():
+            last = steps(average.last, circuit.dt)
+            values[f"{average_name(population.name, name)}.last"] = np.array([last])
+    for name, kernel, _ in _filters(circuit):
+        numbers = filter_values(kernel, circuit)
+        values |= {f"{name}.{key}": value for key, value in numbers.items()}
     for projection in circuit.projections:
         values |= _rule_values(projection, circuit)
     for record in structure.records:
         name = recorder_name(record)
         if isinstance(record, Trace):
             values[f"{name}.interval"] = np.array([steps(record.interval, circuit.dt)])
-        else:
+        elif isinstance(record, Mean):
             # The whole presentation is its last `longest` steps.
             last = structure.longest if record.last is None else steps(record.last, circuit.dt)
             values[f"{name}.last"] = np.array([last])

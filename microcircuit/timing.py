@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from brian2.equations.equations import SUBEXPRESSION
 
-from microcircuit.population import CircuitError, Population
+from microcircuit.checks import CircuitError
+from microcircuit.population import Population
 
 STORED = "constant over dt"
 

@@ -72,6 +72,18 @@ PROTOCOLS: dict[str, Entry] = {
         "Alignment",
         "angle between the circuit's weight updates and backprop's, over the mixing factor",
     ),
+    "segregated-mnist": Entry(
+        "segregated_mnist",
+        "SegregatedMnist",
+        "digits are learnt from plateau potentials in apical dendrites (Guerguiev 2017)",
+        sections=("model", "device", "data"),
+    ),
+    "segregated-traces": Entry(
+        "segregated_traces",
+        "SegregatedTraces",
+        "potentials and spikes of segregated dendrites in both phases (Guerguiev 2017)",
+        sections=("model", "device", "data"),
+    ),
     "rules": Entry(
         "rules",
         "Rules",

@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from brian2 import Quantity, ms
 
+from microcircuit.checks import steps
 from microcircuit.models.sacramento2018 import Sacramento2018
 from microcircuit.records import Mean
-from microcircuit.schedule import Presentations, Schedule, steps
+from microcircuit.schedule import Presentations, Schedule
 
 TEACHING_INPUTS = ("input.pattern", "output.v_target", "output.g_teacher")
 """What a schedule with a teacher sets."""

@@ -15,13 +15,14 @@ import numpy as np
 from brian2 import Quantity, ms
 from pydantic import PositiveInt
 
+from microcircuit.checks import steps
 from microcircuit.experiment import Experiment, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.sacramento import error_records, mean_square
 from microcircuit.protocols.stimuli import uniform_patterns
 from microcircuit.results import Metric, Results
-from microcircuit.schedule import Presentations, Schedule, steps
+from microcircuit.schedule import Presentations, Schedule
 
 MODEL = Sacramento2018(transfer="logistic")
 """Fig S1: 30-20-10, random start, only the interneurons' weights learn.

@@ -1,16 +1,18 @@
 """What every compiled circuit is: a pure function from arrays to arrays."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 from brian2 import Network
 
+from microcircuit.checks import steps
 from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
-from microcircuit.records import Mean, Trace
-from microcircuit.schedule import Presentations, steps, tables
+from microcircuit.records import Mean, Spikes, Trace
+from microcircuit.schedule import Presentations, tables
+from microcircuit.spike_objects import average_name
 from microcircuit.state import State
 
 type Build = Callable[[Structure], Network]
@@ -85,11 +87,9 @@ class Program(ABC):
             The program failed.
         """
         onset = first_step + np.concatenate([[0], np.cumsum(stretch.steps)]).astype(np.int64)
-        values = {**parameters, **state, **self._presenter(stretch, onset)}
-        for record in self.structure.records:
-            if isinstance(record, Mean):  # whatever an interrupted run has left
-                width = record_width(record, self.structure)
-                values[f"{recorder_name(record)}.sum"] = np.zeros(width)
+        values = {**parameters, **self._turned(state), **self._presenter(stretch, onset)}
+        for key, size in self._unfinished():  # whatever an interrupted run has left
+            values[key] = np.zeros(size)
         outputs = {key: array.size for key, array in state.items()}
         outputs |= dict.fromkeys(("presenter.diverged", "presenter.presentation"), 1)
         for record in self.structure.records:
@@ -99,12 +99,32 @@ class Program(ABC):
             outputs[f"{population}.{variable}"] = self.structure.neurons(population)
         found = self._execute(values, outputs)
         finished = int(found["presenter.presentation"][0]) + 1
+        shapes = {key: array.shape for key, array in self._turned(state).items()}
         return Chunk(
-            state={key: found[key].reshape(array.shape) for key, array in state.items()},
+            state=self._turned({key: found[key].reshape(shapes[key]) for key in shapes}),
             records=self._records(found, first_step, int(onset[finished]), finished),
             presentations=finished,
             diverged=self._diverged(found),
         )
+
+    def _turned(self, state: State) -> State:
+        """Return the state with weights for spikes turned to [pre, post], or back.
+
+        So programs store them: the weights of a neuron that spikes lie in one piece.
+        """
+        spiking = [p.name for p in self.structure.circuit.projections if p.kernel is not None]
+        weights = {f"{name}.w": state[f"{name}.w"].swapaxes(1, 2) for name in spiking}
+        return state | weights
+
+    def _unfinished(self) -> Iterator[tuple[str, int]]:
+        """Yield the sums of means that are zero between presentations, with their sizes."""
+        for record in self.structure.records:
+            if isinstance(record, Mean):
+                yield f"{recorder_name(record)}.sum", record_width(record, self.structure)
+        for population in self.structure.circuit.populations:
+            for variable in population.averages:
+                name = average_name(population.name, variable)
+                yield f"{name}.sum", self.structure.neurons(population.name)
 
     def _presenter(self, stretch: Presentations, onset: np.ndarray) -> State:
         structure, count = self.structure, len(stretch.steps)
@@ -147,6 +167,8 @@ class Program(ABC):
             if isinstance(record, Trace):
                 every = steps(record.interval, self.structure.circuit.dt)
                 filled = -(-stop_step // every) + -first_step // every
+            elif isinstance(record, Spikes):
+                filled = stop_step - first_step
             table = found[f"{name}.table"].reshape(-1, record_width(record, self.structure))
             records[name] = table[:filled]
         return records

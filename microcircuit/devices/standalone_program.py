@@ -27,21 +27,42 @@ BAD_ARRAY = re.compile(r"^(Error reading|Could not read) '", re.MULTILINE)
 that they have, and exit with 0."""
 
 
+MEMORY = Path("/dev/shm")
+"""Files here are in memory: a chunk may take less time than a disk needs for its arrays."""
+SPARE = 16
+"""Room that there must be, in chunks: others, and other programs, want memory too."""
+
+
 def scratch_prefix(pid: int | str) -> str:
     """Return how the names of a process's temporary folders begin."""
     return f"microcircuit-{platform.node()}-{pid}-"
 
 
+def scratch_parent(size: int) -> Path:
+    """Return where a program's arrays go: memory where there is much of it, or the disk.
+
+    Parameters
+    ----------
+    size : int
+        Bytes that a chunk takes. A memory file system of Linux must have room for `SPARE` as much.
+        ``TMPDIR`` has the last word.
+    """
+    chosen = os.environ.get("TMPDIR") or not os.access(MEMORY, os.W_OK)
+    roomy = not chosen and shutil.disk_usage(MEMORY).free > SPARE * size
+    return MEMORY if roomy else Path(tempfile.gettempdir())
+
+
 def sweep_scratch() -> None:
     """Remove temporary folders of processes on this machine that were killed."""
     mine = scratch_prefix("")[:-1]
-    for folder in Path(tempfile.gettempdir()).glob(f"{mine}*"):
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(folder.name.removeprefix(mine).partition("-")[0])
-            try:
-                os.kill(pid, 0)
-            except ProcessLookupError:
-                shutil.rmtree(folder)
+    for parent in {MEMORY, Path(tempfile.gettempdir())}:
+        for folder in parent.glob(f"{mine}*"):
+            with contextlib.suppress(OSError, ValueError):
+                pid = int(folder.name.removeprefix(mine).partition("-")[0])
+                try:
+                    os.kill(pid, 0)
+                except ProcessLookupError:
+                    shutil.rmtree(folder)
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,12 @@ class File:
 
     name: str
     dtype: np.dtype
+    size: int
+
+    @property
+    def bytes(self) -> int:
+        """What it takes."""
+        return self.size * self.dtype.itemsize
 
 
 class StandaloneProgram(Program):
@@ -64,6 +91,8 @@ class StandaloneProgram(Program):
         self._folder, self._files = compiled(
             lambda project: self.generate(structure, project, build), self.make, self.compilers()
         )
+        # They are written once by us, if we set them, and once by the program.
+        self._size = 2 * sum(file.bytes for file in self._files.values())
 
     @classmethod
     def preferences(cls) -> Mapping[str, object]:
@@ -113,7 +142,9 @@ class StandaloneProgram(Program):
         network.run(FOREVER * dt, namespace={})
         device.build(directory=str(project), compile=False, run=False)
         return {
-            key: File(device.get_array_filename(variable), np.dtype(variable.dtype))
+            key: File(
+                device.get_array_filename(variable), np.dtype(variable.dtype), int(variable.size)
+            )
             for key, variable in found.items()
         }
 
@@ -123,7 +154,8 @@ class StandaloneProgram(Program):
 
     def _execute(self, values: State, outputs: dict[str, int]) -> State:
         try:
-            with tempfile.TemporaryDirectory(prefix=scratch_prefix(os.getpid())) as scratch:
+            prefix, parent = scratch_prefix(os.getpid()), scratch_parent(self._size)
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=parent) as scratch:
                 return self._run_binary(values, outputs, Path(scratch))
         except OSError as error:
             raise ProgramError(f"could not run the compiled program: {error}") from error

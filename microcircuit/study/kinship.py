@@ -8,7 +8,7 @@ from microcircuit.computation import Computation
 from microcircuit.config import Config
 from microcircuit.experiment import Experiment, Probe
 from microcircuit.network import Structure, record_width, rows
-from microcircuit.records import Mean, Record, Trace
+from microcircuit.records import Mean, Record, Spikes, Trace
 from microcircuit.replicates import structure_key
 from microcircuit.simulation import DeviceSettings, structure_of
 from microcircuit.work import Work
@@ -74,10 +74,13 @@ def digest(content: object) -> str:
 
 
 def _record_key(record: Record) -> tuple:
+    if isinstance(record, Spikes):
+        return type(record).__name__, record.name, record.population, ""
     times = (record.interval,) if isinstance(record, Trace) else (record.last,)
     exact = tuple(None if time is None else float(time) for time in times)
     across = isinstance(record, Mean) and record.across_neurons
-    return type(record).__name__, record.name, record.population, record.expression, exact, across
+    names = type(record).__name__, record.name, record.population, record.expression
+    return *names, exact, across, isinstance(record, Mean) and record.probes_only
 
 
 def _probe_key(probe: Probe) -> tuple:

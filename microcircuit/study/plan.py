@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from microcircuit.checks import CircuitError
 from microcircuit.config import Config, ConfigError, RawConfig, override, to_dict
 from microcircuit.parameters import ParameterError
-from microcircuit.population import CircuitError
 from microcircuit.study.design import StudyFile
 from microcircuit.study.kinship import digest, kinship_of
 from microcircuit.study.spaces import Changes

@@ -151,6 +151,7 @@ class Worker:
             Task(
                 protocol=config.sections["protocol"],
                 model=config.sections["model"],
+                data=config.sections.get("data"),
                 seed=config.seed,
                 device=config.sections["device"],
                 output=self._folder.folder(point),
@@ -189,7 +190,7 @@ class Worker:
     def _program(self, group: str, task: Task) -> Program:
         """Return a group's program, whose places stay empty where there are fewer points."""
         if group not in self._programs:
-            experiment = task.protocol.experiment(task.model, task.seed)
+            experiment = task.experiment()
             places = self._places.get(group, 1)
             try:
                 self._programs[group] = compile_for(experiment, task.device, places)

@@ -11,7 +11,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 
 from microcircuit import seeding
 from microcircuit.devices import COMPILER_FLAGS, compiler
-from microcircuit.elementary import LIBRARY
+from microcircuit.elementary import LIBRARY, library
 from microcircuit.noise import brian2_counter_normal, counter_normal, euler, philox
 
 DRAWS = 1_000_000
@@ -102,7 +102,8 @@ extern "C" void single_precision(int64_t key, int64_t step, int32_t* index, floa
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """The C++ form, compiled as programs are, and what the compiler said of its loops."""
-    functions = [*LIBRARY.values(), brian2_counter_normal]
+    philox_library = library("philox")
+    functions = [*LIBRARY.values(), *philox_library.values(), brian2_counter_normal]
     code = [f.implementations[CPPStandaloneCodeObject].get_code(None) for f in functions]
     folder = tmp_path_factory.mktemp("noise")
     (folder / "noise.cpp").write_text(SOURCE.format(functions="".join(code)))

@@ -8,12 +8,13 @@ from brian2 import ms
 from hypothesis import given
 from hypothesis import strategies as st
 
+from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population
 from microcircuit.devices import Program
 from microcircuit.network import Structure, recorder_name, rows
 from microcircuit.recording import SAMPLE, Recording, live_value
 from microcircuit.records import Mean, Trace
-from microcircuit.schedule import Presentations, Schedule, steps
+from microcircuit.schedule import Presentations, Schedule
 
 CELLS = Circuit(
     populations=(Population(name="cells", size=1, equations="dv/dt = -v/(5*ms) : 1"),), dt=0.1 * ms

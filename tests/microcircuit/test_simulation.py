@@ -340,10 +340,14 @@ def test_probe_sees_the_weights_of_the_moment(drill, drill_program, reference):
 
 def test_long_presentations_get_shorter_chunks(drill):
     experiment = drill.protocol().experiment(drill.model, 0)
-    assert structure_of(experiment).capacity == simulation.LARGEST_CHUNK
-    schedule = replace(experiment.schedule, longest=10**7)
-    long = structure_of(replace(experiment, schedule=schedule))
-    assert 1 <= long.capacity < simulation.LARGEST_CHUNK
+
+    def capacity(longest):
+        schedule = replace(experiment.schedule, longest=longest)
+        return structure_of(replace(experiment, schedule=schedule, probes=())).capacity
+
+    assert capacity(2) == simulation.LARGEST_CHUNK
+    assert capacity(1000) == simulation.CHUNK_STEPS // 1000
+    assert capacity(10**7) == 1
 
 
 WRONG_EXPERIMENTS = {

@@ -7,7 +7,7 @@
     {% set T = c_data_type(variables['w'].dtype) %}
     {# Its body is run for each spike, of neuron _i in network _row of replicate _r, with weights _w. #}
     {% macro each_spike() %}
-    for (int _n = 0; _n < _spikes[{{replicates*batch*n_pre}}]; _n++)
+    for (int _n = 0; _n < _spikes[{{space}}]; _n++)
     {
         const int _row = _spikes[_n]/{{n_pre}}, _i = _spikes[_n]%{{n_pre}}, _r = _row/{{batch}};
         {{T}}* __restrict _w = {{get_array_name(variables['w'])}} + ((size_t)_r*{{n_pre}} + _i)*{{n_post}};
@@ -20,7 +20,7 @@
         for (int _j = 0; _j < {{n_post}}; _j++)
             _y[_j] += _w[_j];
     {% endcall %}
-    {% if plastic %}
+    {% if plastic and not at_end %}
     {% if gated %}
     const int64_t _p = {{get_array_name(variables['_presentation'])}}[0];
     if (!{{get_array_name(variables['_learning'])}}[_p])

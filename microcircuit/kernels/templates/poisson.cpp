@@ -1,0 +1,62 @@
+{# Poisson spikes: neuron i is listed as often as it spikes in this step.                         #}
+{# Its number is the smallest k with uniform <= P(spikes <= k), so 0 where uniform <= exp(-mean).  #}
+{# A counter gives four uniform numbers, for the neurons of the four quarters of a replicate.     #}
+{# USES_VARIABLES { t_in_timesteps, dt, _rate, _space, _first_step, _key, _uniform, _silent, _known, _found } #}
+{% extends 'common_group.cpp' %}
+{% block extra_headers %}
+{% include 'elementary.hpp' %}
+{% include 'philox.hpp' %}
+{% endblock %}
+{% block maincode %}
+    {% set T = c_data_type(variables['_silent'].dtype) %}
+    const int64_t _step = {{get_array_name(variables['t_in_timesteps'])}}[0];
+    const {{T}} _dt = {{get_array_name(variables['dt'])}}[0];
+    const {{T}}* __restrict _rates = {{get_array_name(variables['_rate'])}};
+    {{T}}* __restrict _silent = {{get_array_name(variables['_silent'])}};
+    {{T}}* __restrict _known = {{get_array_name(variables['_known'])}};
+    {{T}}* __restrict _uniform = {{get_array_name(variables['_uniform'])}};
+    {# The rates of inputs are constant in a presentation. #}
+    if (_step == {{get_array_name(variables['_first_step'])}}[0] || memcmp(_rates, _known, {{replicates*neurons}}*sizeof({{T}})))
+        for (int _i = 0; _i < {{replicates*neurons}}; _i++)
+        {
+            _known[_i] = _rates[_i];
+            _silent[_i] = elementary::exp<{{T}}>(-_rates[_i]*_dt);
+        }
+    int32_t* _spikes = {{get_array_name(variables['_space'])}};
+    int _count = 0;
+    for (int _r = 0; _r < {{replicates}}; _r++)
+    {
+        const int64_t _key = {{get_array_name(variables['_key'])}}[_r];
+        for (int _i = 0; _i < {{quarter}}; _i++)
+        {
+            philox::Word _c0 = (uint32_t)_step, _c1 = (uint32_t)(_step >> 32), _c2 = _i, _c3 = {{stream}};
+            philox::scramble(_c0, _c1, _c2, _c3, _key);
+            _uniform[_i] = philox::uniform<{{T}}>(_c0);
+            _uniform[_i + {{quarter}}] = philox::uniform<{{T}}>(_c1);
+            _uniform[_i + {{2*quarter}}] = philox::uniform<{{T}}>(_c2);
+            _uniform[_i + {{3*quarter}}] = philox::uniform<{{T}}>(_c3);
+        }
+        {# Who spikes at all is collected without a branch, which could not be predicted. #}
+        const {{T}}* __restrict _quiet = _silent + _r*{{neurons}};
+        int32_t* __restrict _found = {{get_array_name(variables['_found'])}};
+        int _spiking = 0;
+        for (int _i = 0; _i < {{neurons}}; _i++)
+        {
+            _found[_spiking] = _i;
+            _spiking += _uniform[_i] > _quiet[_i];
+        }
+        for (int _n = 0; _n < _spiking; _n++)
+        {
+            const int _i = _found[_n];
+            const double _mean = (double)_rates[_r*{{neurons}} + _i]*_dt;
+            double _term = _quiet[_i], _below = _term;
+            for (int _k = 1; _uniform[_i] > _below && _count < {{room}} && _k < {{room}}; _k++)
+            {
+                _spikes[_count++] = _r*{{neurons}} + _i;
+                _term *= _mean/_k;
+                _below += _term;
+            }
+        }
+    }
+    _spikes[{{room}}] = _count;
+{% endblock %}

@@ -29,7 +29,7 @@ SPIKES = "spikes"
 
 SUFFIXES = (
     *("_drive", "_learn", "_update", "_post_factor", "_pre_factor", "_kernel"),
-    *("_spikes", "_trace", "_average", "_arrived"),
+    *("_spikes", "_trace", "_average", "_arrived", "_sweep"),
 )
 """Ends of names that the engine makes from those of projections and records."""
 
@@ -164,6 +164,11 @@ class Circuit:
         R, independent copies with their own weights, parameters and noise.
     batch : int
         B, presentations in parallel that share weights; weight changes are averaged over them.
+    sweeps : tuple of str, optional
+        In which order things happen within a time step: names of projections, each of which then
+        drives its target, maybe more than once, and of updates, ``"population.update"``. Each reads
+        what those before it have set; learning follows. Without sweeps all projections drive first,
+        from the values of the step before.
 
     Raises
     ------
@@ -177,6 +182,7 @@ class Circuit:
     dt: Quantity = field(default_factory=lambda: 0.1 * ms)
     replicates: int = 1
     batch: int = 1
+    sweeps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Validate; see `Raises`."""
@@ -190,9 +196,12 @@ class Circuit:
             self._check_population(population)
         for projection in self.projections:
             self._check_projection(projection)
+        self._check_sweeps()
         self.update_order()
         renewed = {
-            (p.name, variable) for p in self.populations for variable in (*p.traces, *p.averaged)
+            (p.name, variable)
+            for p in self.populations
+            for variable in (*p.traces, *p.averaged, *p.updated)
         }
         refuse_stale({p.name: p for p in self.populations}, self.driven | renewed)
 
@@ -227,6 +236,12 @@ class Circuit:
         """The compartments that projections drive: (population, variable)."""
         return {(projection.post, projection.target) for projection in self.projections}
 
+    def in_order(self) -> list[Projection]:
+        """Return the projections in the order in which they drive."""
+        if not self.sweeps:
+            return list(self.projections)
+        return sorted(self.projections, key=lambda projection: self.sweeps.index(projection.name))
+
     def update_order(self) -> dict[str, int]:
         """Return the order of state updates: who reads a linked variable comes before its source.
 
@@ -246,6 +261,27 @@ class Circuit:
                 raise CircuitError(f"links form a circle among {sorted(waiting)}")
             order |= dict.fromkeys(ready, 1 + max(order.values(), default=0))
         return order
+
+    def _check_sweeps(self) -> None:
+        driving = [projection.name for projection in self.projections]
+        updates = [f"{p.name}.{update}" for p in self.populations for update in p.updates]
+        for name in self.sweeps:
+            if name not in (*driving, *updates):
+                raise CircuitError("sweeps: " + unknown("step", name, [*driving, *updates]))
+        if not self.sweeps and not updates:
+            return
+        for name in (*driving, *updates):
+            if name not in self.sweeps:
+                raise CircuitError(f"sweeps: {name!r} is missing, it would never happen")
+        for name in updates:
+            if self.sweeps.count(name) > 1:
+                raise CircuitError(f"sweeps: the update {name!r} is named more than once")
+        for projection in self.projections:
+            if projection.kernel is not None and self.sweeps.count(projection.name) > 1:
+                raise CircuitError(
+                    f"sweeps: {projection.name!r} carries spikes, which arrive once: it is named "
+                    "more than once"
+                )
 
     def _check_names(self) -> None:
         if not self.populations:

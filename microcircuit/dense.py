@@ -87,6 +87,9 @@ class DenseProjection(Group, BrianObject):
         Source of the presentations' onsets and learning flags; without it learning is always on.
     replicates, batch : int
         R and B.
+    orders : tuple of int, optional
+        Places of its drives in Brian2's slot ``groups``, all before learning. Without it, a single
+        one, where the projection that sets a target comes before those that add to it.
     name : str
         Unique name of the object.
     **unsupported
@@ -132,6 +135,7 @@ class DenseProjection(Group, BrianObject):
         presenter: Group | None = None,
         replicates: int = 1,
         batch: int = 1,
+        orders: tuple[int, ...] = (),
         name: str = "dense*",
         **unsupported: object,
     ) -> None:
@@ -148,7 +152,12 @@ class DenseProjection(Group, BrianObject):
             raise ValueError("a rule that acts at the end has no filter and no window")
         if SPIKES in (signal, pre_factor):
             check_spikes(signal, pre_factor, filtered=filtered, at_end=at_end)
-        BrianObject.__init__(self, name=name, clock=post.clock, when="groups", order=DRIVE_ORDER)
+        self._orders = orders or (DRIVE_ORDER + accumulate,)
+        if max(self._orders) >= LEARN_ORDER:
+            raise ValueError(f"orders = {orders}: drives come before learning, {LEARN_ORDER}")
+        BrianObject.__init__(
+            self, name=name, clock=post.clock, when="groups", order=self._orders[0]
+        )
         self.shape = (replicates, len(post) // replicates // batch, len(pre) // replicates // batch)
         self.codeobj_class = None
         self._spiking = signal == SPIKES
@@ -244,25 +253,32 @@ class DenseProjection(Group, BrianObject):
                 ]
             return [self._kernel("spikes", driven | learned, when="synapses")]
         driven["_signal"] = (pre, signal)
-        # The projection that sets a target comes before those that add to it.
-        order = DRIVE_ORDER + bool(self._constants["accumulate"])
-        kernels = [self._kernel("drive", driven, order=order)]
+        kernels = [
+            self._kernel("drive", driven, order=order, number=number)
+            for number, order in enumerate(self._orders)
+        ]
         if learned:
             kernels.append(self._kernel("learn", learned, order=LEARN_ORDER))
         return kernels
 
     def _kernel(
-        self, part: str, references: References, *, when: str = "groups", order: int = 0
+        self,
+        part: str,
+        references: References,
+        *,
+        when: str = "groups",
+        order: int = 0,
+        number: int = 0,
     ) -> Kernel:
         """Return the kernel of a part, with all variables that there are at its disposal."""
-        references |= {name: (self, name) for name in OWNED if name in self.variables}
+        references = references | {name: (self, name) for name in OWNED if name in self.variables}
         if self._presenter is not None:
             for name in ("presentation", "learning", "onset"):
                 references[f"_{name}"] = (self._presenter, name)
         return Kernel(
             self,
             f"dense_{part}",
-            name=f"{self.name}_{part}",
+            name=f"{self.name}_{part}" + (f"_{number}" if number else ""),
             references=references,
             constants=self._constants,
             when=when,

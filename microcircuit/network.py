@@ -7,7 +7,8 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
     before_start  stimuli set at a presentation's onset; then rates (constant over dt), those that
                   others read through links first
-    groups  -6    traces of a neuron's own spikes
+    groups  -1000..  what a circuit's sweeps name, in their order, in place of the drives below
+            -6    traces of a neuron's own spikes
             -5    drive: the first projection onto a compartment sets it
             -4    drive: further projections add
             -3    averages
@@ -46,6 +47,8 @@ from microcircuit.spike_objects import (
     population_objects,
 )
 
+SWEEP_ORDER = -1000
+"""Of the first step of a circuit's sweeps; the others follow."""
 FACTOR_ORDER = -2
 RECORD_ORDER = 0
 
@@ -308,7 +311,16 @@ def build(structure: Structure, connect: Connect | None = None) -> Network:
         objects += population_objects(population, circuit, group, presenter)
     connect = connect or _dense
     driven: set[tuple[str, str]] = set()
-    for projection in circuit.projections:
+    for place, name in enumerate(circuit.sweeps):
+        group, _, update = name.partition(".")
+        if update:
+            groups[group].run_regularly(
+                elementary.substituted(circuit.population(group).updates[update]),
+                when="groups",
+                order=SWEEP_ORDER + place,
+                name=f"{group}_{update}_sweep",
+            )
+    for projection in circuit.in_order():
         target = (projection.post, projection.target)
         accumulate = target in driven
         driven.add(target)
@@ -365,9 +377,16 @@ def _filter(
         group,
         arrived=add_arrivals(group, name),
         target=projection.target,
-        order=DRIVE_ORDER + accumulate,
+        order=drive_orders(projection, circuit, accumulate=accumulate)[0],
         accumulate=accumulate,
     )
+
+
+def drive_orders(projection: Projection, circuit: Circuit, *, accumulate: bool) -> tuple[int, ...]:
+    """Return when in a step a projection drives its target."""
+    places = [place for place, name in enumerate(circuit.sweeps) if name == projection.name]
+    # The projection that sets a target comes before those that add to it.
+    return tuple(SWEEP_ORDER + place for place in places) or (DRIVE_ORDER + accumulate,)
 
 
 def _dense(
@@ -379,6 +398,7 @@ def _dense(
     accumulate: bool,
 ) -> DenseProjection:
     rule = projection.rule
+    orders = drive_orders(projection, circuit, accumulate=accumulate)
     factors = factor_variables(projection, circuit, groups, presenter)
     target = projection.target
     if projection.kernel is not None:
@@ -396,6 +416,7 @@ def _dense(
         presenter=presenter,
         replicates=circuit.replicates,
         batch=circuit.batch,
+        orders=orders,
         name=projection.name,
         **factors,
     )

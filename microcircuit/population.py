@@ -31,12 +31,29 @@ FLAGS = {
 """What an equation may be marked with, by its kind."""
 
 
+MAPPINGS = "parameters", "initial", "links", "limits", "traces", "averages", "updates"
+"""Attributes of a population that are frozen with it."""
+
 type Value = float | Quantity | np.ndarray
 """A number or an array of numbers, with or without a unit."""
 
 
 def _frozen(mapping: Mapping) -> Mapping:
     return MappingProxyType(dict(mapping))
+
+
+def assignments(code: str) -> list[tuple[str, str]]:
+    """Return the variable and the expression of each line of a block of assignments.
+
+    Of a line that is none, the line and nothing.
+    """
+    found = []
+    for line in code.splitlines():
+        text = line.split("#")[0].strip()
+        if text:
+            match = re.fullmatch(r"(\w+)\s*=(?!=)\s*(.+)", text)
+            found.append((match[1], match[2]) if match else (text, ""))
+    return found
 
 
 def _statements(equations: str) -> Iterable[tuple[int, str]]:
@@ -103,7 +120,11 @@ class Population:
     averages : mapping of str to Average, optional
         Variables that hold means over the end of a presentation.
 
-        The variables of traces and averages are declared as parameters too (``psp : Hz``).
+    updates : mapping of str to str, optional
+        Blocks of assignments, such as ``"v_soma = v_basal"``, by the name under which a circuit's
+        sweeps call them.
+
+        The variables of traces, averages and updates are declared as parameters (``psp : Hz``).
 
     Raises
     ------
@@ -123,6 +144,7 @@ class Population:
     spikes: Poisson | None = None
     traces: Mapping[str, SynapticKernel] = field(default_factory=dict)
     averages: Mapping[str, Average] = field(default_factory=dict)
+    updates: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Validate; see `Raises`."""
@@ -133,7 +155,7 @@ class Population:
                 f"population {self.name!r}: size must be a whole number of at least 1, "
                 f"got {self.size!r}"
             )
-        for attribute in ("parameters", "initial", "links", "limits", "traces", "averages"):
+        for attribute in MAPPINGS:
             object.__setattr__(self, attribute, _frozen(getattr(self, attribute)))
         self._check_names()
         self._check_equations()
@@ -141,6 +163,10 @@ class Population:
         self._check_spikes()
         for name, average in self.averages.items():
             self._check_average(name, average)
+        for name, code in self.updates.items():
+            check_name(f"population {self.name!r}: update", name)
+            for variable, expression in assignments(code):
+                self._check_assignment(name, variable, expression)
 
     @cached_property
     def parsed(self) -> Equations:
@@ -155,13 +181,19 @@ class Population:
     @property
     def settable(self) -> frozenset[str]:
         """Variables that are declared but not computed: compartments and stimuli."""
-        return self._declared - {*self.traces, *self.averaged}
+        return self._declared - {*self.traces, *self.averaged, *self.updated}
 
     @property
     def averaged(self) -> tuple[str, ...]:
         """Variables that averages renew: they keep their values between presentations."""
         pairs = [(name, average.before) for name, average in self.averages.items()]
         return tuple(name for pair in pairs for name in pair if name is not None)
+
+    @property
+    def updated(self) -> tuple[str, ...]:
+        """Variables that updates assign; they keep their values as well."""
+        blocks = map(assignments, self.updates.values())
+        return tuple(sorted({variable for block in blocks for variable, _ in block}))
 
     @property
     def _declared(self) -> frozenset[str]:
@@ -291,13 +323,22 @@ class Population:
 
     def _check_average(self, name: str, average: Average) -> None:
         where = f"population {self.name!r}, average {name}"
-        if self.averaged.count(name) > 1 or name in self.traces:
-            raise CircuitError(f"{where}: {name!r} holds something else as well")
         dimensions = self.expression_dimensions(where, average.of)
         for variable in filter(None, (name, average.before)):
+            if self.averaged.count(variable) > 1 or variable in self.traces:
+                raise CircuitError(f"{where}: {variable!r} holds something else as well")
             self._check_variable(where, variable, self._declared, dimensions)
         if average.lag is not None:
             self._check_variable(f"{where}: lag", average.lag, self.stored, second.dim)
+
+    def _check_assignment(self, update: str, variable: str, expression: str) -> None:
+        where = f"population {self.name!r}, update {update!r}"
+        if not expression:
+            raise CircuitError(f"{where}: {variable!r} is no assignment such as 'v = x + y'")
+        if variable in {*self.traces, *self.averaged}:
+            raise CircuitError(f"{where}: {variable!r} holds something else as well")
+        dimensions = self.expression_dimensions(f"{where}: {variable}", expression)
+        self._check_variable(where, variable, self._declared, dimensions)
 
     def _check_variable(
         self, where: str, name: str, known: frozenset[str], dimensions: Dimension

@@ -147,6 +147,7 @@ def structure_key(circuit: Circuit) -> tuple:
             (*sorted(p.links.items()), *sorted(p.limits.items())),
             (p.spikes, *((name, _kernel_key(kernel)) for name, kernel in sorted(p.traces.items()))),
             tuple((name, *_average_key(p.averages[name])) for name in sorted(p.averages)),
+            tuple(sorted(p.updates.items())),
         )
         for p in circuit.populations
     )
@@ -154,7 +155,8 @@ def structure_key(circuit: Circuit) -> tuple:
         (p.name, p.pre, p.post, p.signal, p.target, _kernel_key(p.kernel), _rule_key(p.rule))
         for p in circuit.projections
     )
-    return populations, projections, float(circuit.dt), circuit.batch, circuit.replicates
+    sizes = float(circuit.dt), circuit.batch, circuit.replicates, circuit.sweeps
+    return populations, projections, *sizes
 
 
 def _kernel_key(kernel: SynapticKernel | None) -> tuple | None:

@@ -25,6 +25,9 @@ SPACE = "_spikespace"
 STREAM = 1 << 16
 """Of the random numbers for spikes: beyond those of the noise terms of equations."""
 
+NEGLIGIBLE = 1e-12
+"""Probability that may be left out: random numbers have 32 bits, so they are 2e-10 apart."""
+
 TRACE_ORDER = DRIVE_ORDER - 1
 """Traces may be signals of projections."""
 
@@ -115,6 +118,7 @@ class SpikeSource(_Companion):
             quarter=quarter,
             room=room,
             stream=STREAM,
+            negligible=NEGLIGIBLE,
         )
         self._enable_group_attributes()
 

@@ -47,7 +47,7 @@ def initial_state(circuit: Circuit) -> State:
     state: State = {}
     for population in circuit.populations:
         shape = (circuit.replicates, circuit.batch, population.size)
-        for name in (*population.states, *population.averaged):
+        for name in (*population.states, *population.averaged, *population.updated):
             value = np.asarray(population.initial.get(name, 0.0), dtype=float)
             state[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
     for name, kernel, population in _filters(circuit):

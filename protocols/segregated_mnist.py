@@ -80,12 +80,12 @@ class SegregatedMnist:
 
     name: ClassVar[str] = "segregated-mnist"
 
-    images: PositiveInt = 3000
+    images: PositiveInt = 60_000
     phase: Time = 50 * ms
     random_phases: bool = True
     test_phase: Time = 250 * ms
     settling: Time = 30 * ms
-    tests: PositiveInt = 5
+    tests: PositiveInt = 10
     test_images: PositiveInt | None = None
     probe_images: PositiveInt = 100
 

@@ -16,6 +16,8 @@ from microcircuit.analysis.figures.files import Drawn, save
 from microcircuit.analysis.figures.general import general_figure
 from microcircuit.analysis.figures.regression import regression_figure
 from microcircuit.analysis.figures.rules import rules_figure
+from microcircuit.analysis.figures.segregated_mnist import segregated_mnist_figure
+from microcircuit.analysis.figures.segregated_traces import segregated_traces_figure
 from microcircuit.analysis.figures.self_prediction import self_prediction_figure
 from microcircuit.analysis.figures.study import Columns, study_figure
 from microcircuit.analysis.figures.style import Picture, paper_style
@@ -27,6 +29,8 @@ FIGURES: dict[str, Callable[[Results], Picture]] = {
     "regression": regression_figure,
     "bars": bars_figure,
     "alignment": alignment_figure,
+    "segregated-mnist": segregated_mnist_figure,
+    "segregated-traces": segregated_traces_figure,
     "rules": rules_figure,
 }
 """By the protocol's name."""

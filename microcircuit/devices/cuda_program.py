@@ -141,19 +141,39 @@ def add_curand(project: Path, toolkit: Toolkit) -> None:
     (links / "libcurand.so").symlink_to(found.library)
 
 
+def refuse_spikes(structure: Structure) -> None:
+    """Refuse a circuit that needs kernels which do not exist in CUDA.
+
+    Raises
+    ------
+    ProgramError
+        Populations spike, or keep averages.
+    """
+    for what, names in (
+        ("spikes", [p.name for p in structure.circuit.populations if p.spikes is not None]),
+        ("averages", [p.name for p in structure.circuit.populations if p.averages]),
+    ):
+        if names:
+            raise ProgramError(
+                f"the device 'cuda' has no {what}, as {', '.join(map(repr, names))} need: they run "
+                "on the devices 'cpp' and 'numpy'"
+            )
+
+
 class CudaProgram(StandaloneProgram):
     """A binary made with brian2cuda; see ``docs/cuda.md``.
 
     Raises
     ------
     ProgramError
-        brian2cuda, nvcc or cuRAND is missing, or the compiler fails.
+        The circuit spikes, brian2cuda, nvcc or cuRAND is missing, or the compiler fails.
     """
 
     brian2_device = "cuda_standalone"
     chunk_seconds = 10.0  # each starts CUDA anew, which takes about half a second
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
+        refuse_spikes(structure)
         load()
         self._toolkit = toolkit()
         self._curand = curand(self._toolkit)

@@ -16,7 +16,7 @@
 // - As long as the signal stays the same there is no pass at all: the terms share their presynaptic
 //   factor, so they add up to one, and w signal follows from w0 signal, d0 signal and |signal|^2.
 //   A factor that someone has changed since the drive ends that: its term stays by itself.
-// - Batches are matrix products, in every step.
+// - Batches are matrix products, in every step; small ones not a library's (dense_batch.hpp).
 //
 // Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
 // known of its callers, so that replicates, chunks and single runs execute the same instructions and
@@ -72,6 +72,14 @@ template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
         return sum<T, L/2>(fold<T, L>(v));
 }
 
+} // namespace microcircuit
+
+{% if batch > 1 %}
+{% include 'dense_batch.hpp' %}
+{% endif %}
+
+namespace microcircuit {
+
 template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED, bool SHARED>
 class DenseMatrix
 {
@@ -83,6 +91,8 @@ class DenseMatrix
     static constexpr bool SUMS_TERMS = SHARED && !BOUNDED;
     static constexpr bool LOOKS_AHEAD = MOST_TERMS == 2;
     static constexpr T MEAN = T(1)/BATCH;
+    static constexpr bool SMALL_BATCH = BATCH > 1 && BATCH <= 32;
+    static constexpr bool FUSES_BATCH = SMALL_BATCH && !FILTERED && !BOUNDED;
 
     int terms = 0; // that wait to be applied
     bool known = false; // base_drive holds w0 base_signal
@@ -190,6 +200,8 @@ class DenseMatrix
         if constexpr (BATCH == 1)
             pass<0, 0, true>(m, nullptr, x, y);
         {% if batch > 1 %}
+        else if constexpr (SMALL_BATCH)
+            SmallBatch<T, POST, PRE, BATCH>::multiply(m, x, y);
         else
             gemm(false, true, BATCH, POST, PRE, 1, x, m, 0, y);
         {% endif %}
@@ -221,15 +233,24 @@ class DenseMatrix
             w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
     }
 
+    // m = keep m + <term^T factor>
+    void add_terms(const T* term, T keep, T* m)
+    {
+        if constexpr (SMALL_BATCH)
+            SmallBatch<T, POST, PRE, BATCH>::add(m, term, factor[0], MEAN, keep);
+        else
+            gemm(true, false, POST, PRE, BATCH, MEAN, term, factor[0], keep, m);
+    }
+
     void apply_batch(T* w, T* d)
     {
         if constexpr (FILTERED)
         {
             let_through(w, d);
-            gemm(true, false, POST, PRE, BATCH, MEAN, filter_term[0], factor[0], kept, d);
+            add_terms(filter_term[0], kept, d);
         }
         if (summed || !FILTERED)
-            gemm(true, false, POST, PRE, BATCH, MEAN, weight_term[0], factor[0], 1, w);
+            add_terms(weight_term[0], 1, w);
         if constexpr (BOUNDED)
             clip(w);
     }
@@ -241,9 +262,15 @@ class DenseMatrix
         {% if batch == 1 %}
         apply_single<MULTIPLY>(w, d, x, y);
         {% else %}
-        apply_batch(w, d);
-        if constexpr (MULTIPLY)
-            multiply(w, x, y);
+        if constexpr (MULTIPLY && FUSES_BATCH)
+            SmallBatch<T, POST, PRE, BATCH>::add_and_multiply(
+                w, weight_term[0], factor[0], MEAN, x, y);
+        else
+        {
+            apply_batch(w, d);
+            if constexpr (MULTIPLY)
+                multiply(w, x, y);
+        }
         {% endif %}
         terms = 0;
         summed = false;
@@ -363,7 +390,9 @@ public:
     template <bool ACCUMULATE>
     void drive(T* w, T* d, const T* signal, T* __restrict target, bool starts)
     {
-        if (starts)
+        if (starts && FUSES_BATCH)
+            known = false;
+        else if (starts)
             flush(w, d);
         if constexpr (!ACCUMULATE)
             return product(w, d, signal, target);

@@ -50,11 +50,15 @@
             const int _i = _found[_n];
             const double _mean = (double)_rates[_r*{{neurons}} + _i]*_dt;
             double _term = _quiet[_i], _below = _term;
-            for (int _k = 1; _uniform[_i] > _below && _count < {{room}} && _k < {{room}}; _k++)
+            {# Rounded to single precision a number may be 1, which no sum reaches: the rest of the   #}
+            {# series, less than the distance of numbers from each other, is left out.                #}
+            for (int _k = 1; _uniform[_i] > _below && _count < {{room}}; _k++)
             {
                 _spikes[_count++] = _r*{{neurons}} + _i;
                 _term *= _mean/_k;
                 _below += _term;
+                if (_term < {{negligible}} && _k > _mean)
+                    break;
             }
         }
     }

@@ -39,7 +39,7 @@ __all__ = [
     "structure_of",
 ]
 
-CHUNK_STEPS = 2**18
+CHUNK_STEPS = 2**20
 """Time steps in a chunk at most; so many presentations are part of the compiled program."""
 LARGEST_CHUNK = 4096
 """Presentations in a chunk at most, however short."""

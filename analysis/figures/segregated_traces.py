@@ -1,10 +1,13 @@
 """The figure of segregated dendrites at work: spikes, potentials and plateaus in both phases."""
 
+from collections.abc import Callable
+from functools import partial
 from math import isqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.gridspec import GridSpecBase, SubplotSpec
 
 from microcircuit.analysis.figures.style import (
     DOUBLE,
@@ -45,44 +48,72 @@ COMPARTMENTS = {
     "v_apical": ("apical potential", "C1"),
 }
 """What is drawn of a hidden neuron, from back to front."""
-HEIGHTS = {"raster": 1.6, "example": 1.0, "plateaus": 1.0, "output": 1.1}
-"""Of rows, relative to each other."""
 LEGEND = 0.3
 """Room for one, as a fraction of what there is without."""
 ROW_HEIGHT, HEADER = 22.0, 22.0
 """In mm: of a row of height 1, and of all above and below the rows."""
 
 
+class Panel(NamedTuple):
+    """What is drawn in a column of panels.
+
+    Attributes
+    ----------
+    height : float
+        Relative to the others of the column.
+    draw : callable
+        From axes, results, and how many images to show.
+    lettered : bool
+        Whether the caption speaks of it.
+    """
+
+    height: float
+    draw: Callable[[Axes, Results, int], None]
+    lettered: bool = True
+
+
 def segregated_traces_figure(results: Results) -> Picture:
     """Draw what happens in time, on the left; plateaus and rates of all neurons, on the right."""
     images = min(IMAGES, results.config["protocol"]["images"])
-    examples = _examples(results, images)
-    rows = ["raster"] * bool(results.spiking()) + [f"example {n}" for n in examples]
-    rows += ["plateaus"] * bool(len(examples)) + ["output"]
-    heights = [HEIGHTS[row.partition(" ")[0]] for row in rows]
-    figure = page(DOUBLE, ROW_HEIGHT * sum(heights) + HEADER)
+    over_time, overall = _over_time(results, images), _overall(results)
+    rows = sum(panel.height for panel in over_time)
+    figure = page(DOUBLE, ROW_HEIGHT * rows + HEADER)
     left, right = figure.add_gridspec(1, 2, width_ratios=(2.3, 1))
-    cells = left.subgridspec(len(rows), 1, height_ratios=heights)
-    timed = {row: figure.add_subplot(cell) for row, cell in zip(rows, cells, strict=True)}
-    _mark_time([*timed.values()], results, images)
-    if results.spiking():
-        _draw_raster(timed["raster"], results, images)
-    for color, neuron in zip(NEURON_COLORS, examples, strict=False):
-        _draw_neuron(timed[f"example {neuron}"], results, images, int(neuron), color)
-    _draw_output(timed["output"], results, images)
-    beside, beside_heights = [_draw_rates], [1.0]
-    if len(examples):
-        _explain(timed[f"example {examples[0]}"], "upper left")
-        _draw_plateaus(timed["plateaus"], results, images, examples)
-        beside, beside_heights = [_draw_change, _draw_rates], [1.0, 1.3]
-    below = right.subgridspec(len(beside), 1, height_ratios=beside_heights)
-    whole = [figure.add_subplot(cell) for cell in below]
-    for draw, axes in zip(beside, whole, strict=True):
-        draw(axes, results, images)
-    figure.align_ylabels([*timed.values()])
-    examples_but_first = [f"example {n}" for n in examples[1:]]
-    letter([*(timed[row] for row in rows if row not in examples_but_first), *whole])
+    timed, others = (
+        [figure.add_subplot(cell) for cell in _column(where, panels)]
+        for where, panels in ((left, over_time), (right, overall))
+    )
+    _mark_time(timed, results, images)
+    drawn = [*zip([*over_time, *overall], [*timed, *others], strict=True)]
+    for panel, axes in drawn:
+        panel.draw(axes, results, images)
+    figure.align_ylabels(timed)
+    letter(axes for panel, axes in drawn if panel.lettered)
     return Picture(figure, _caption(results, images))
+
+
+def _column(where: SubplotSpec, panels: list[Panel]) -> GridSpecBase:
+    heights = [panel.height for panel in panels]
+    return where.subgridspec(len(panels), 1, height_ratios=heights)
+
+
+def _over_time(results: Results, images: int) -> list[Panel]:
+    """Return the panels that share their time, from above."""
+    neurons = _examples(results, images)
+    return [
+        *[Panel(1.6, _draw_raster)] * bool(results.spiking()),
+        *(
+            Panel(1.0, partial(_draw_neuron, neurons=neurons, which=n), lettered=n == 0)
+            for n in range(len(neurons))
+        ),
+        *[Panel(1.0, partial(_draw_plateaus, neurons=neurons))] * bool(len(neurons)),
+        Panel(1.1, _draw_output),
+    ]
+
+
+def _overall(results: Results) -> list[Panel]:
+    hidden = bool(results.config["model"]["hidden"])
+    return [*[Panel(1.0, _draw_change)] * hidden, Panel(1.3, _draw_rates)]
 
 
 def _explain(axes: Axes, where: str) -> None:
@@ -186,20 +217,25 @@ def _time(results: Results, steps: int) -> np.ndarray:
     return results.record("output", "v_soma").time[:steps]
 
 
-def _draw_neuron(axes: Axes, results: Results, images: int, neuron: int, color: str) -> None:
+def _draw_neuron(
+    axes: Axes, results: Results, images: int, *, neurons: np.ndarray, which: int
+) -> None:
+    """Draw the potentials of one of the examples; a legend with the first."""
+    neuron = neurons[which]
     for name, (label, line) in COMPARTMENTS.items():
         potential = traces(results, "hidden_1", name, images)[:, neuron]
         axes.plot(_time(results, len(potential)), potential, color=line, label=label, linewidth=0.9)
-    axes.set_ylabel(f"Neuron {neuron + 1}\n(dimensionless)", color=color)
+    if which == 0:
+        _explain(axes, "upper left")
+    axes.set_ylabel(f"Neuron {neuron + 1}\n(dimensionless)", color=NEURON_COLORS[which])
 
 
-def _draw_plateaus(axes: Axes, results: Results, images: int, examples: np.ndarray) -> None:
+def _draw_plateaus(axes: Axes, results: Results, images: int, *, neurons: np.ndarray) -> None:
     """Draw the examples' plateaus at the end of phases, as long as what they average."""
     shown, averaged = phases(results, images), setting(results, "averaging")
     values = plateaus(results, images)
-    for color, neuron in zip(NEURON_COLORS, examples, strict=False):
-        for phase, end in enumerate(shown.end):
-            level = values[phase, neuron]
+    for color, neuron in zip(NEURON_COLORS, neurons, strict=False):
+        for end, level in zip(shown.end, values[:, neuron], strict=True):
             axes.plot((end - averaged, end), (level, level), color=color, linewidth=2.2)
     axes.set_ylabel("Plateau potential\n(dimensionless)")
 

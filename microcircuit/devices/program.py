@@ -55,7 +55,7 @@ class Program(ABC):
         Makes the Brian2 objects; another one serves as a reference in tests.
     """
 
-    chunk_seconds: ClassVar[float] = 0.5
+    chunk_seconds: ClassVar[float] = 1.0
     """How long a chunk should take: short, for the progress bar, but long beside its start."""
 
     def __init__(self, structure: Structure, build: Build = build) -> None:

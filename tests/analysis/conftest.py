@@ -32,8 +32,20 @@ SHORT = {
         # input's filter, is given twenty time constants.
         "duration": 60 * ms,
     },
+    "segregated-mnist": {
+        "images": 4,
+        "tests": 2,
+        "phase": 6 * ms,
+        "test_phase": 4 * ms,
+        "settling": 1 * ms,
+        "test_images": 3,
+        "probe_images": 2,
+    },
+    "segregated-traces": {"images": 4, "phase": 12 * ms},
 }
 """Changes of each protocol's defaults."""
+AVERAGING = 5 * ms
+"""In short phases."""
 
 
 class Untold(SelfPrediction):
@@ -45,6 +57,9 @@ class Untold(SelfPrediction):
 def shortened(name, *areas):
     """A protocol's short form, and its model with one hidden area or more."""
     parameters, model = PROTOCOLS[name].load()
+    if name.startswith("segregated"):
+        changes = {"hidden": areas, "averaging": AVERAGING}
+        return replace(parameters(), **SHORT[name]), replace(model, **changes)
     if name == "bars":
         areas = (9, *areas[1:-1], 3)
     changes = {"areas": areas}
@@ -57,11 +72,12 @@ def shortened(name, *areas):
 def run(tmp_path_factory):
     """Simulate, once in a session: ``run("bars", 4, 3, 2)`` is a folder with its ``run.h5``.
 
-    Numbers are those of a model's areas; of a learner's hidden units, for rules.
+    Numbers are those of a model's areas; of hidden units, for rules and segregated dendrites.
+    Other changes of the model are made by name.
     """
 
     @cache
-    def made(name, *areas):
+    def made(name, *areas, **changes):
         folder = tmp_path_factory.mktemp("runs")
         if name == "rules":
             rules = [*RULES] if len(areas) > 1 else ["backprop", "sdtp-alternating"]
@@ -77,9 +93,12 @@ def run(tmp_path_factory):
             model = replace(model, eta_from_interneuron=(1e4 / ms,))
         else:
             protocol, model = shortened(name, *areas)
+            model = replace(model, **changes)
+        data = [DATA] if "data" in getattr(PROTOCOLS.get(name), "sections", ()) else []
         device = DeviceSettings(name="numpy")
+        options = {"device": device, "output": folder, "progress": no_progress}
         try:
-            simulate(protocol, model, device=device, output=folder, progress=no_progress).close()
+            simulate(protocol, model, *data, **options).close()
         except DivergenceError:
             assert name == "diverged"
         return folder

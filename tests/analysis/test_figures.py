@@ -30,6 +30,12 @@ RUNS = [
     ("regression", *TWO_HIDDEN),
     ("bars", *ONE_HIDDEN),
     ("alignment", *TWO_HIDDEN),
+    ("segregated-mnist",),
+    ("segregated-mnist", 5),
+    ("segregated-mnist", 5, 4),
+    ("segregated-traces",),
+    ("segregated-traces", 5),
+    ("segregated-traces", 5, 4),
     ("rules", 5),
     ("rules", 5, 4),
 ]
@@ -39,9 +45,15 @@ COUNTS = {
     "Pattern (box: its class)",
     "Epochs",
     "Layer of weights (last: output)",
+    "Training images",
+    "Learning",
+    "Neuron of hidden layer 1",
+    "Output neuron, by its digit",
+    "Spikes of some neurons",
+    "Population",
 }
 """Labels of axes that count or tell apart; all others name a unit."""
-UNIT = re.compile(r"\((dimensionless|degrees|s|%)\)$")
+UNIT = re.compile(r"\((dimensionless|degrees|s|ms|Hz|%)\)$")
 CODE = re.compile(r"\w_\w|\bv soma|^C\d|None|nan", re.IGNORECASE)
 """What a name in the code looks like, and what missing values do."""
 

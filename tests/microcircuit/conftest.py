@@ -23,6 +23,7 @@ DT = 1e-4
 SIZES = {"source": 5, "middle": 3, "sink": 4}
 STEPS = 25, 1, 40, 13, 4, 30, 40, 17
 LEARNING = True, True, True, False, True, True, False, True
+ALL = 0, len(STEPS)
 LAST = 10
 """Steps of averages: more than some presentations have."""
 
@@ -229,7 +230,7 @@ class Spiking:
         program,
         which=slice(None),
         *,
-        cuts=(0, len(STEPS)),
+        cuts=ALL,
         stretch=None,
         state=None,
         step=0,

@@ -1,7 +1,5 @@
 """Spikes follow the Poisson law, and depend on nothing but seed, population, neuron and step."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -440,8 +440,8 @@ def test_scratch_folder_that_can_not_be_written(drill, drill_program, monkeypatc
 @pytest.mark.parametrize(
     ("stretch", "message"),
     [
-        (lambda kit: kit.stretch(0, 263), "holds 1 to 262 presentations: 263"),
-        (lambda kit: kit.stretch(0, 0), "1 to 262 presentations: 0"),
+        (lambda kit: kit.stretch(0, 1049), "holds 1 to 1048 presentations: 1049"),
+        (lambda kit: kit.stretch(0, 0), "1 to 1048 presentations: 0"),
         (lambda kit: replace(kit.stretch(0, 2), steps=np.array([1, 1001])), "1 to 1000 steps"),
         (lambda kit: replace(kit.stretch(0, 2), steps=np.array([0, 5])), "1 to 1000 steps"),
     ],

@@ -60,6 +60,12 @@ def traces(results: Results, population: str, name: str, images: int) -> np.ndar
     return record[:steps, 0, 0].astype(float)
 
 
+def taught(results: Results, images: int) -> np.ndarray:
+    """Return which output neurons are pushed up in target phases, [image, neuron]."""
+    excitation = results.stimulus("output", "g_excitatory")[0, :, 0, 0]
+    return excitation[1 : PER_IMAGE * images : PER_IMAGE] > 0
+
+
 def plateaus(results: Results, images: int) -> np.ndarray:
     """Return the plateau potentials [phase, neuron] of hidden layer 1 for the first so many images.
 

@@ -7,8 +7,8 @@ One step, in Brian2's schedule, computes everything from the values at its start
 
     before_start  stimuli set at a presentation's onset; then rates (constant over dt), those that
                   others read through links first
-    groups  -1000..  what a circuit's sweeps name, in their order, in place of the drives below
-            -6    traces of a neuron's own spikes
+    groups  -2000  traces of a neuron's own spikes
+            -1000..  what a circuit's sweeps name, in their order, in place of the drives below
             -5    drive: the first projection onto a compartment sets it
             -4    drive: further projections add
             -3    averages

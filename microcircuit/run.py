@@ -57,6 +57,35 @@ type Answer = tuple[Chunk, float]
 type Requests = Generator[Request, Answer, None]
 
 
+class Pace:
+    """How many presentations a chunk should have, from how long the one before it took.
+
+    As many as fill a chunk's time, but so many at least that they take as long as starting the
+    chunk does, however slow the machine is for the moment.
+
+    Parameters
+    ----------
+    seconds : float
+        How long a chunk should take.
+
+    Attributes
+    ----------
+    presentations : int
+        In the next chunk.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.presentations = 1
+        self._seconds = seconds
+
+    def add(self, chunk: Chunk, seconds: float) -> None:
+        """Take note of a chunk, and of how long it took in all."""
+        steps = chunk.seconds or seconds
+        room = max(self._seconds - (seconds - steps), seconds - steps)
+        fitting = int(chunk.presentations * room / steps)
+        self.presentations = max(1, min(2 * chunk.presentations, fitting))
+
+
 class Run:
     """A run, from its last checkpoint to its end.
 
@@ -121,13 +150,11 @@ class Run:
         if self.position == 0:
             yield from self._observe()
         total = self.experiment.schedule.presentations
-        saved, pace = time.perf_counter(), 1
+        saved, pace = time.perf_counter(), Pace(self._chunk_seconds)
         with progress(self.position, total, self.experiment.live) as bar:
             while self.position < total and not self.divergence:
-                chunk, seconds = yield from self._advance(self._stop(pace))
-                pace = max(
-                    1, min(2 * pace, int(chunk.presentations * self._chunk_seconds / seconds))
-                )
+                chunk, seconds = yield from self._advance(self._stop(pace.presentations))
+                pace.add(chunk, seconds)
                 bar.update(self.position, live_value(self.experiment.live, chunk))
                 if time.perf_counter() - saved > self._checkpoint_seconds:
                     self._save()
@@ -172,45 +199,38 @@ class Run:
         self.position += chunk.presentations
         self._step += int(np.sum(stretch.steps[: chunk.presentations]))
         self._check(chunk)
-        seconds += yield from self._observe()
+        yield from self._observe()
         return chunk, seconds
 
-    def _observe(self) -> Generator[Request, Answer, float]:
-        """Store weights with a sample of stimuli, and run probes, where they are due.
-
-        Returns the seconds that probes took.
-        """
+    def _observe(self) -> Requests:
+        """Store weights with a sample of stimuli, and run probes, where they are due."""
         if self.position in self.experiment.snapshots:
             self._recording.add_weights(self._state, step=self._step, position=self.position)
             self._recording.add_stimuli(self.experiment.schedule, position=self.position)
-        taken = 0.0
         for probe in self.experiment.probes:
             if self.position in probe.at and not self.divergence:
-                taken += yield from self._probe(probe)
-        return taken
+                yield from self._probe(probe)
 
-    def _probe(self, probe: Probe) -> Generator[Request, Answer, float]:
+    def _probe(self, probe: Probe) -> Requests:
         """Run a probe on a copy of the circuit, and store what it recorded."""
         circuit = self.experiment.circuit
         state = initial_state(circuit)
         state |= {key: self._state[key] for key in synaptic(circuit, state)}
-        chunks, done, step, taken = [], 0, 0, 0.0
+        chunks, done, step = [], 0, 0
         while done < probe.schedule.presentations:
             stop = min(probe.schedule.presentations, done + self._capacity)
             stretch = probe.schedule.draw(done, stop)
             stretch = replace(stretch, learning=np.zeros(stop - done, dtype=bool))
-            chunk, seconds = yield Request(
+            chunk, _ = yield Request(
                 state=state, stretch=stretch, first_step=step, overrides=probe.parameters
             )
-            taken += seconds
             self._check(chunk, during=f" in the probe {probe.name!r}")
             if self.divergence:
-                return taken
+                return
             state, done = chunk.state, done + chunk.presentations
             step += int(np.sum(stretch.steps[: chunk.presentations]))
             chunks.append(chunk)
         self._recording.add_probe(probe.name, chunks, position=self.position)
-        return taken
 
     def _check(self, chunk: Chunk, during: str = "") -> None:
         """Take note of the first replicate that diverged, if there is one."""

@@ -153,7 +153,9 @@ def tables(
     result = {}
     for key in keys:
         shape = input_shape(circuit, key)
-        values = np.asarray(stretch.inputs[key], dtype=float)
+        values = np.asarray(stretch.inputs[key])
+        if not np.issubdtype(values.dtype, np.floating):
+            values = values.astype(float)
         neuronal = len(shape) == 3
         allowed = [(count, *shape), (count, shape[-1])] if neuronal else [(count, *shape), (count,)]
         if values.shape not in allowed:
@@ -165,7 +167,8 @@ def tables(
             raise CircuitError(f"stimulus {key!r} holds values that are not finite")
         flat = in_full(values, shape).reshape(count, -1)
         size = input_size(circuit, key)
-        table = np.zeros((capacity, size))
-        table[:count] = np.repeat(flat, size // flat.shape[1], axis=1)
+        table = np.zeros((capacity, size), dtype=flat.dtype)
+        alike = size // flat.shape[1]
+        table[:count] = flat if alike == 1 else np.repeat(flat, alike, axis=1)
         result[key] = table
     return result

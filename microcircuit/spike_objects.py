@@ -15,7 +15,6 @@ from brian2.groups.group import Group
 from microcircuit import elementary
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
-from microcircuit.dense import DRIVE_ORDER
 from microcircuit.kernels import Kernel
 from microcircuit.spikes import MOST, SynapticKernel
 
@@ -28,8 +27,8 @@ STREAM = 1 << 16
 NEGLIGIBLE = 1e-12
 """Probability that may be left out: random numbers have 32 bits, so they are 2e-10 apart."""
 
-TRACE_ORDER = DRIVE_ORDER - 1
-"""Traces may be signals of projections."""
+TRACE_ORDER = -2000
+"""Before sweeps and drives: traces may be signals of projections."""
 
 AVERAGE_ORDER = -3
 """After compartments are driven, and before the factors of learning rules."""

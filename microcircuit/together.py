@@ -105,6 +105,7 @@ class Together:
             records={name: columns(rows) for name, rows in chunk.records.items()},
             presentations=chunk.presentations,
             diverged=chunk.diverged[place : place + 1],
+            seconds=chunk.seconds,
         )
 
 

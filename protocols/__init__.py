@@ -84,6 +84,24 @@ PROTOCOLS: dict[str, Entry] = {
         "potentials and spikes of segregated dendrites in both phases (Guerguiev 2017)",
         sections=("model", "device", "data"),
     ),
+    "mnist": Entry(
+        "mnist",
+        "Mnist",
+        "digits are learnt from apical errors, in two steps an image (Sacramento 2018, Fig 3)",
+        sections=("model", "device", "data"),
+    ),
+    "denoising": Entry(
+        "denoising",
+        "Denoising",
+        "noisy digits are sharpened when interneurons are off (Sacramento 2018, preprint)",
+        sections=("model", "device", "data"),
+    ),
+    "generation": Entry(
+        "generation",
+        "Generation",
+        "a class, clamped at the output, comes to mind as an image (Sacramento 2018, preprint)",
+        sections=("model", "device", "data"),
+    ),
     "rules": Entry(
         "rules",
         "Rules",

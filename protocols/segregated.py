@@ -6,7 +6,6 @@ is taught and at whose end weights change. A test is a forward phase alone.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import lru_cache
 
 import numpy as np
 from brian2 import Quantity, ms
@@ -16,6 +15,7 @@ from microcircuit.checks import steps
 from microcircuit.circuit import CircuitError
 from microcircuit.models.guerguiev2017 import Guerguiev2017
 from microcircuit.protocols.data import CLASSES
+from microcircuit.protocols.stimuli import Stream, in_blocks
 from microcircuit.records import Mean
 from microcircuit.schedule import Presentations, Schedule
 
@@ -36,38 +36,8 @@ such limit, but a program must know its longest presentation."""
 LARGEST_LAG = 5
 """Plateaus come no earlier than this before the end of a phase, in ms."""
 
-type Stream = Callable[[int, int], np.ndarray]
-"""Rows start <= p < stop; the same for any way of asking."""
 type Show = Callable[[int, int], tuple[np.ndarray, np.ndarray]]
 """Pixels [P, inputs] and labels [P] of the images start <= p < stop."""
-
-
-def in_blocks(make: Callable[[int], np.ndarray], length: int) -> Stream:
-    """Return a stream that is made of blocks, each when it is needed.
-
-    Parameters
-    ----------
-    make : callable
-        From the number of a block to its rows, of which there are `length`. Pure.
-    length : int
-        Rows in a block.
-    """
-    block = lru_cache(maxsize=2)(make)
-
-    def draw(start: int, stop: int) -> np.ndarray:
-        numbers = range(start // length, (stop - 1) // length + 1)
-        rows = np.concatenate([block(number) for number in numbers])
-        return rows[start - numbers.start * length : stop - numbers.start * length]
-
-    return draw
-
-
-def shuffled(seed: int, count: int) -> Stream:
-    """Return the order in which so many images are shown, another one in each epoch."""
-    return in_blocks(
-        lambda epoch: seeding.generator(seed, "stimuli", "training", epoch).permutation(count),
-        count,
-    )
 
 
 def extra_times() -> Stream:
@@ -286,34 +256,6 @@ def classification_errors(
     """
     by_class = v_soma.reshape(*v_soma.shape[:2], -1, neurons_per_class).mean(axis=-1)
     return 100 * (by_class.argmax(axis=-1) != labels).mean(axis=1)
-
-
-def backprop_errors(
-    output: np.ndarray, slopes: Mapping[int, np.ndarray], weights: Mapping[int, np.ndarray]
-) -> dict[int, np.ndarray]:
-    """Return the errors of hidden layers that follow from the output's by backpropagation.
-
-    Parameters
-    ----------
-    output : array [image, neuron]
-        The output's error.
-    slopes : mapping of int to array [image, neuron]
-        Of each hidden layer's rate, against its dendrite's potential.
-    weights : mapping of int to array [post, pre]
-        Of each layer, from the layer below.
-    """
-    errors, above = {}, output
-    for k in sorted(slopes, reverse=True):
-        errors[k] = above = (above @ weights[k + 1]) * slopes[k]
-    return errors
-
-
-def angles(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return angles in degrees between vectors, along the last axis; 90 to one of length zero."""
-    norms = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-    dots = (one * other).sum(axis=-1)
-    cosines = np.divide(dots, norms, out=np.zeros_like(dots), where=norms > 0)
-    return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
 
 
 def feedback_eigenvalue(

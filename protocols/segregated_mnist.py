@@ -29,10 +29,9 @@ from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.guerguiev2017 import Guerguiev2017, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.data import CLASSES, Data, Images
+from microcircuit.protocols.measures import angles, backprop_errors
 from microcircuit.protocols.segregated import (
     PHASES,
-    angles,
-    backprop_errors,
     classification_errors,
     extra_times,
     feedback_eigenvalue,
@@ -40,8 +39,8 @@ from microcircuit.protocols.segregated import (
     loss_record,
     phase_pairs,
     plateau_lags,
-    shuffled,
 )
+from microcircuit.protocols.stimuli import shuffled
 from microcircuit.records import Mean
 from microcircuit.results import Metric, Results
 
@@ -49,6 +48,9 @@ MODEL = Guerguiev2017()
 """One hidden layer of 500 neurons, as in most of the paper's figures."""
 DATA = Data()
 """Digits of 8 x 8 pixels."""
+
+SHUFFLES, SHUFFLING_SEED = 5, 0
+"""How often feedback is shuffled, for comparison."""
 
 Time = Annotated[Quantity, In("ms"), POSITIVE]
 
@@ -221,8 +223,11 @@ class Measures:
             about = "mean angle of the errors in hidden layer {} to backprop's, per probe"
             for k, values in self._angles(results).items():
                 found |= _with_last(f"angle_{k}", values, "degrees", about.format(k))
-            about = "largest eigenvalue of (I - U)^T (I - U), U = J_beta J_gamma, per probe"
-            found |= _with_last("eigenvalue", self._eigenvalues(results), "1", about)
+            about = "largest eigenvalue of (I - U)^T (I - U), U = J_beta J_gamma{}, per probe"
+            ours, shuffled = self._eigenvalues(results)
+            found |= _with_last("eigenvalue", ours, "1", about.format(""))
+            with_others = about.format(", feedback shuffled among hidden neurons")
+            found |= _with_last("eigenvalue_shuffled", shuffled, "1", with_others)
         return found
 
     def _angles(self, results: Results) -> dict[int, np.ndarray]:
@@ -243,19 +248,27 @@ class Measures:
         return {k: np.array(values) for k, values in found.items()}
 
     def _eigenvalues(self, results: Results) -> np.ndarray:
-        """Return the eigenvalue [probe] for the last hidden layer."""
+        """Return the eigenvalue for the last hidden layer, and with shuffled feedback, [2, probe].
+
+        Each hidden neuron gets the feedback weights of another one: random weights of the same size
+        that learning has not been about.
+        """
         last = len(self.model.hidden)
         v_output = self._seen(results, "output", "v_soma_forward")
         forward, backward = (
             results.weights(name).data[:, 0] / float(ms)
             for name in (f"bottom_up_{last + 1}", f"top_down_{last}")
         )
-        return np.array(
-            [
-                feedback_eigenvalue(self.model, *of_probe)
-                for of_probe in zip(forward, backward, v_output, strict=True)
-            ]
-        )
+        found = []
+        for to_output, back, v in zip(forward, backward, v_output, strict=True):
+            random = np.random.default_rng(SHUFFLING_SEED)
+            shuffled = [random.permutation(back) for _ in range(SHUFFLES)]
+            ours, *others = (
+                feedback_eigenvalue(self.model, to_output, feedback, v)
+                for feedback in (back, *shuffled)
+            )
+            found.append((ours, np.mean(others)))
+        return np.array(found).T
 
     @staticmethod
     def _seen(results: Results, population: str, name: str) -> np.ndarray:

@@ -6,14 +6,17 @@ import runpy
 from pathlib import Path
 
 import pytest
+from brian2 import ms
 from typer.testing import CliRunner
 
 from microcircuit import computation, simulation
 from microcircuit.cli import app
+from microcircuit.cli.options import resolved
 from microcircuit.progress import no_progress
 from microcircuit.protocols import PROTOCOLS
 from microcircuit.results import open_results
 from microcircuit.simulation import DeviceSettings
+from microcircuit.study import design, plan
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -28,6 +31,12 @@ SHORT = {
     "test_patterns": 1,
     "networks": 1,
     "epochs": 1,
+    "images": 1,
+    "phase": 20 * ms,
+    "test_phase": 2 * ms,
+    "settling": 1 * ms,
+    "test_images": 1,
+    "probe_images": 1,
 }
 
 
@@ -41,9 +50,9 @@ def folder(tmp_path, monkeypatch):
         changes = {key: value for key, value in SHORT.items() if key in fields}
         return dataclasses.replace(protocol, **changes)
 
-    def simulated(protocol, model, **options):
+    def simulated(protocol, *inputs, **options):
         device = DeviceSettings(name="numpy")
-        return simulate(short(protocol), model, device=device, progress=no_progress, **options)
+        return simulate(short(protocol), *inputs, device=device, progress=no_progress, **options)
 
     def computed(protocol, *inputs, **options):
         return compute(short(protocol), *inputs, progress=no_progress, **options)
@@ -90,6 +99,14 @@ def test_python_of_the_readme(folder):
     equations = experiment.circuit.population("hidden_1").equations
     assert "clip(0.5 + v_soma/4, 0, 1)" in equations
     assert "clip(0.5 + v_predicted/4, 0, 1)" in equations
+
+
+def test_study_of_variants_changes_one_thing_at_a_time():
+    study = design.read(ROOT / "examples/segregated_variants.toml")
+    first, *others = plan.points_of(study, study.combinations, resolved)
+    for point in others:
+        changed = [key for key in first.given if point.given[key] != first.given[key]]
+        assert len(changed) == 1, point.given
 
 
 def test_configuration_files_of_the_readme():

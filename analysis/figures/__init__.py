@@ -12,8 +12,10 @@ from microcircuit.analysis.figures.alignment import alignment_figure
 from microcircuit.analysis.figures.association import association_figure
 from microcircuit.analysis.figures.bars import bars_figure
 from microcircuit.analysis.figures.compare import comparison_figure
+from microcircuit.analysis.figures.denoising import denoising_figure
 from microcircuit.analysis.figures.files import Drawn, save
 from microcircuit.analysis.figures.general import general_figure
+from microcircuit.analysis.figures.generation import generation_figure
 from microcircuit.analysis.figures.regression import regression_figure
 from microcircuit.analysis.figures.rules import rules_figure
 from microcircuit.analysis.figures.segregated_mnist import segregated_mnist_figure
@@ -31,6 +33,8 @@ FIGURES: dict[str, Callable[[Results], Picture]] = {
     "alignment": alignment_figure,
     "segregated-mnist": segregated_mnist_figure,
     "segregated-traces": segregated_traces_figure,
+    "denoising": denoising_figure,
+    "generation": generation_figure,
     "rules": rules_figure,
 }
 """By the protocol's name."""

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from microcircuit.analysis.figures.rules import SETS
 from microcircuit.analysis.figures.series import Series, draw_noisy
@@ -28,6 +29,8 @@ MS, HZ = 1e3, 1e3
 ORTHOGONAL = 90.0
 CONVERGES = 1.0
 """Errors shrink where the eigenvalue is below."""
+FEW = 10.0
+"""Test error in %; below, a logarithmic axis shows more."""
 HEADROOM = 1.25
 """For a legend."""
 FIELDS = 8
@@ -42,13 +45,14 @@ SATURATED = 99.5
 def segregated_mnist_figure(results: Results) -> Picture:
     """Draw test errors, the loss, how well feedback teaches, and weights from the images."""
     figure = page(DOUBLE, 98)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(1, 1))
-    hidden = bool(_hidden_layers(results))
+    grid, hidden = figure.add_gridspec(2, 1), bool(_hidden_layers(results))
     draws = [_draw_test_error, _draw_loss, *[_draw_angles, _draw_eigenvalue] * hidden]
-    panels = [figure.add_subplot(cell) for cell in upper.subgridspec(1, len(draws))]
+    upper = grid[0].subgridspec(1, len(draws))
+    panels = [figure.add_subplot(upper[n]) for n in range(len(draws))]
+    widths = (2.5, 1)[: 1 + hidden]
+    lower = grid[1].subgridspec(1, len(widths), width_ratios=widths)
+    panels += [figure.add_subplot(lower[n]) for n in range(len(widths))]
     draws += [_draw_fields, *[_draw_feedback] * hidden]
-    below = lower.subgridspec(1, 1 + hidden, width_ratios=(2.5, 1)[: 1 + hidden])
-    panels += [figure.add_subplot(cell) for cell in below]
     for draw, axes in zip(draws, panels, strict=True):
         draw(axes, results)
     letter(panels)
@@ -69,8 +73,18 @@ def _values(results: Results, metric: str) -> np.ndarray:
 
 
 def _draw_test_error(axes: Axes, results: Results) -> None:
-    axes.plot(_tested(results), _values(results, "test_error"), color="C0", marker="o")
+    errors = _values(results, "test_error")
+    last = f"last: {errors[-1]:.1f} %"
+    axes.plot(_tested(results), errors, color="C0", marker="o", label=last)
+    reference_line(axes, 100 * (1 - 1 / CLASSES), "guessing")
+    axes.legend(loc="upper right", bbox_to_anchor=(1, 0.88))
     axes.set_ylim(0, 100)
+    if 0 < errors.min() < FEW:
+        axes.set_yscale("log")
+        axes.set_ylim(0.8 * errors.min(), 100)
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel("Test error (%)")
     count_axis(axes, "Training images")
 
@@ -105,7 +119,12 @@ def _draw_angles(axes: Axes, results: Results) -> None:
 
 
 def _draw_eigenvalue(axes: Axes, results: Results) -> None:
-    axes.plot(_tested(results), _values(results, "eigenvalue"), color="C4", marker="o")
+    for metric, label, style in (
+        ("eigenvalue_shuffled", "feedback shuffled", "--"),
+        ("eigenvalue", "as it is", "-"),
+    ):
+        values = _values(results, metric)
+        axes.plot(_tested(results), values, color="C4", marker="o", linestyle=style, label=label)
     reference_line(axes, CONVERGES, "teaches if below")
     axes.legend(loc="upper left")
     axes.set_ylim(0, HEADROOM * max(CONVERGES, axes.get_ylim()[1]))
@@ -249,10 +268,12 @@ def _caption_of_hidden(results: Results) -> str:
     ]
     where = "the hidden layer" if len(turns) == 1 else "hidden layers 1, 2, ..."
     eigenvalues, (before, after) = _values(results, "eigenvalue"), _correlations(results)
+    shuffled = _values(results, "eigenvalue_shuffled")
     return (
         f"The angle of errors in {where} to backprop's goes from {listed(turns)} (c); the largest "
         "eigenvalue of (I - U)ᵀ(I - U), below 1 where feedback teaches, from "
-        f"{eigenvalues[0]:.2g} to {eigenvalues[-1]:.2g} (d). Weights from the pixels onto the "
+        f"{eigenvalues[0]:.2g} to {eigenvalues[-1]:.2g}, {shuffled[-1]:.2g} if feedback is "
+        "shuffled among hidden neurons (d). Weights from the pixels onto the "
         "hidden neurons whose weights changed most (e). The correlation of weights to the output "
         f"with those back goes from {before:.2f} to {after:.2f} (f)."
     )

@@ -15,6 +15,9 @@ from microcircuit.schedule import Presentations, tables
 from microcircuit.spike_objects import average_name
 from microcircuit.state import State
 
+SECONDS = "seconds"
+"""What a program returns beside its arrays, all of which have a dot in their names."""
+
 type Build = Callable[[Structure], Network]
 
 
@@ -36,12 +39,15 @@ class Chunk:
         How many were finished; fewer than asked for when the run diverged.
     diverged : tuple
         For each replicate the population and the variable that went out of bounds, or None.
+    seconds : float
+        That the time steps took by themselves; zero where that is not known.
     """
 
     state: State
     records: dict[str, np.ndarray]
     presentations: int
     diverged: tuple[tuple[str, str] | None, ...]
+    seconds: float = 0.0
 
 
 class Program(ABC):
@@ -63,7 +69,10 @@ class Program(ABC):
 
     @abstractmethod
     def _execute(self, values: State, outputs: dict[str, int]) -> State:
-        """Set all values, run until the presenter stops, return flat outputs of known sizes."""
+        """Set all values, run until the presenter stops, return flat outputs of known sizes.
+
+        If it is known how long the time steps took, that too, under `SECONDS`.
+        """
 
     def run(
         self, state: State, parameters: State, stretch: Presentations, first_step: int
@@ -105,6 +114,7 @@ class Program(ABC):
             records=self._records(found, first_step, int(onset[finished]), finished),
             presentations=finished,
             diverged=self._diverged(found),
+            seconds=float(found.get(SECONDS, 0.0)),
         )
 
     def _turned(self, state: State) -> State:

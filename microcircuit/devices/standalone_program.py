@@ -18,7 +18,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
 from microcircuit.devices.activation import FOREVER, active, arrays, fresh_names
 from microcircuit.devices.compilation import compiled
-from microcircuit.devices.program import Build, Program, ProgramError
+from microcircuit.devices.program import SECONDS, Build, Program, ProgramError
 from microcircuit.network import Structure, build
 from microcircuit.state import State
 
@@ -165,13 +165,18 @@ class StandaloneProgram(Program):
         for number, (key, value) in enumerate(values.items()):
             # brian2cuda's programs turn file names into lower case, so these have nothing else.
             path = scratch / f"array_{number}"
-            path.write_bytes(np.ascontiguousarray(value, dtype=self._files[key].dtype).tobytes())
+            path.write_bytes(np.ascontiguousarray(value, dtype=self._files[key].dtype).data)
             arguments.append(f"{key}={path.name}")
         # Where the program looks for what was known when it was generated.
         folder = self._folder.absolute()
         (scratch / "static_arrays").symlink_to(folder / "static_arrays")
         results = scratch / "results"
         results.mkdir()
+        for key, file in self._files.items():
+            if key not in outputs:
+                # The program writes every array, stimuli too, and so needs as long to stop as to
+                # start.
+                (results / file.name).symlink_to(os.devnull)
         done = subprocess.run(
             [folder / "main", "--results_dir", "results/", *arguments],
             cwd=scratch,
@@ -196,4 +201,13 @@ class StandaloneProgram(Program):
                     f"the compiled program wrote {found[key].size} of {size} values of {key}: is "
                     f"the disk of {scratch.parent} full?"
                 )
-        return found
+        return found | {SECONDS: np.array(_steps_seconds(results))}
+
+
+def _steps_seconds(results: Path) -> float:
+    """Return how long Brian2's program says that its time steps took; zero if it does not say."""
+    try:
+        seconds, _ = (results / "last_run_info.txt").read_text(encoding="utf-8").split()
+        return float(seconds)
+    except (OSError, ValueError):
+        return 0.0

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, linked_var, ms, prefs, start_scope
 
+from microcircuit.circuit import Circuit, Population
 from microcircuit.dense import DenseProjection
+from microcircuit.network import Structure, build
 
 SCRIPT = '''
 import sys
@@ -150,19 +152,31 @@ def test_a_projection_does_not_drive_what_it_reads():
     DenseProjection(cells, cells, signal="x", target="y")
 
 
+WRONG_RULES = {
+    "a rule on spikes that are not sent": (
+        {"signal": "x", "pre_factor": "spikes"},
+        "pre_factor='spikes' needs signal='spikes'",
+    ),
+    "a filter": ({"filtered": True}, "at the end of presentations, and without a filter"),
+    "a trace in every step": ({"pre_factor": "x"}, "rule acts on spikes.*send the trace"),
+    "spikes at the end": ({"at_end": True}, "or on a trace of them at the end"),
+    "a filter at the end": (
+        {"pre_factor": "x", "at_end": True, "filtered": True},
+        "at the end has no filter and no window",
+    ),
+    "an end without a presenter": (
+        {"pre_factor": "x", "at_end": True, "presenter": None},
+        "an end needs a presenter",
+    ),
+}
+
+
 @pytest.mark.usefixtures("runtime")
-def test_rules_on_spikes_have_no_filter():
-    spiking = group(threshold="x > 1")
-    with pytest.raises(ValueError, match="send the trace"):
-        DenseProjection(
-            spiking,
-            group(),
-            signal="spikes",
-            target="x",
-            post_factor="x",
-            pre_factor="spikes",
-            filtered=True,
-        )
+@pytest.mark.parametrize(("options", "message"), WRONG_RULES.values(), ids=WRONG_RULES)
+def test_rules_that_do_not_fit_to_spikes(options, message):
+    given = {"signal": "spikes", "pre_factor": "spikes", "presenter": group()} | options
+    with pytest.raises(ValueError, match=f"(?s){message}"):
+        DenseProjection(group(threshold="x > 1"), group(), target="x", post_factor="x", **given)
 
 
 @pytest.mark.usefixtures("runtime")
@@ -196,6 +210,64 @@ def test_spikes_add_columns_of_their_own_network(replicates, batch):
     np.testing.assert_allclose(np.asarray(post.y), expected.ravel(), rtol=1e-13)
     learned = w + rates[:, None, None] * np.einsum("rbj,rbi->rji", e, x) / batch
     np.testing.assert_allclose(projection.get_weights(), learned, rtol=1e-13)
+
+
+ONSETS = 0, 3, 7, 9
+"""Of three presentations, and the end."""
+
+
+def presented():
+    """A network that shows nothing to anyone, for the sake of its presenter."""
+    nobody = Population(name="nobody", size=1, equations="v : 1")
+    network = build(
+        Structure(
+            circuit=Circuit(populations=(nobody,)), inputs=(), records=(), longest=4, capacity=3
+        )
+    )
+    presenter = network["presenter"]
+    values = {"first_step": [0], "count": [3], "onset": ONSETS, "learning": [1, 0, 1]}
+    for name, value in values.items():
+        presenter.variables[name].set_value(np.array(value))
+    return network, presenter
+
+
+@pytest.mark.usefixtures("runtime")
+@pytest.mark.parametrize(("replicates", "batch"), [(1, 1), (2, 3)])
+def test_spikes_and_a_rule_at_the_end(replicates, batch):
+    """The rule is that of two variables; spikes of its step arrive with the new weights."""
+    network, presenter = presented()
+    rng, networks = np.random.default_rng(3), replicates * batch
+    fires = rng.uniform(size=networks * 5) < 0.4
+    pre = group(networks * 5, "x : 1\nseen : 1", threshold="x > 1", clock=presenter.clock)
+    pre.x, pre.seen = np.where(fires, 2, 0), rng.uniform(size=networks * 5)
+    post = group(networks * 3, "y : 1\nfactor : 1", clock=presenter.clock)
+    post.factor = rng.normal(size=networks * 3)
+    projection = DenseProjection(
+        pre,
+        post,
+        signal="spikes",
+        target="y",
+        post_factor="factor",
+        pre_factor="seen",
+        at_end=True,
+        presenter=presenter,
+        replicates=replicates,
+        batch=batch,
+    )
+    w = rng.normal(size=(replicates, 3, 5))
+    projection.set_weights(w)
+    rates = np.array([0.5, 0.0])[:replicates]
+    projection.learning_rate = rates
+    network.add(pre, post, projection)
+    network.run(ONSETS[-1] * 0.1 * ms)
+    x, seen = (np.reshape(values, (replicates, batch, 5)) for values in (fires, pre.seen[:]))
+    e = np.asarray(post.factor).reshape(replicates, batch, 3)
+    change = rates[:, None, None] * np.einsum("rbj,rbi->rji", e, seen) / batch
+    np.testing.assert_allclose(projection.get_weights(), w + 2 * change, rtol=1e-13)
+    # Two steps with the first weights, the last one of nine with the last.
+    sent = 2 * w + 6 * (w + change) + (w + 2 * change)
+    expected = np.einsum("rji,rbi->rbj", sent, x)
+    np.testing.assert_allclose(np.asarray(post.y), expected.ravel(), rtol=1e-12)
 
 
 TWICE = """

@@ -1,10 +1,13 @@
 """What can be recorded, and in which unit."""
 
+from dataclasses import replace
+
 import pytest
 from brian2 import ms, mV
 
 from microcircuit.circuit import Circuit, CircuitError, Population
-from microcircuit.records import Mean, Trace, check_records, record_units
+from microcircuit.records import Mean, Spikes, Trace, check_records, record_units
+from microcircuit.spikes import Poisson
 
 CIRCUIT = Circuit(
     populations=(
@@ -73,3 +76,37 @@ def test_same_name_in_two_populations():
 def test_wrong_record(records, message):
     with pytest.raises(CircuitError, match=message):
         check_records(tuple(records), CIRCUIT)
+
+
+SPIKING = Circuit(
+    populations=(
+        Population(name="input", size=2, equations="rate : Hz", spikes=Poisson(rate="rate")),
+        Population(name="cells", size=2, equations="v : 1"),
+    )
+)
+SPIKES = Spikes(population="input")
+
+
+def test_spikes():
+    also = Mean(name="rate", population="input", expression="rate", probes_only=True)
+    check_records((SPIKES, also), SPIKING)
+
+
+@pytest.mark.parametrize(
+    ("records", "changes", "message"),
+    [
+        ([Spikes(population="inputs")], {}, "unknown population 'inputs'; did you mean 'input'"),
+        ([Spikes(population="cells")], {}, "record spikes of 'cells': it does not spike"),
+        ([SPIKES], {"replicates": 2}, "of 'input': only with one replicate and a batch of one"),
+        ([SPIKES], {"batch": 2}, "of 'input': only with one replicate and a batch of one"),
+        ([SPIKES, SPIKES], {}, "record input.spikes: its name is taken"),
+        (
+            [SPIKES, Mean(name="spikes", population="input", expression="rate")],
+            {},
+            "record input.spikes: its name is taken",
+        ),
+    ],
+)
+def test_wrong_record_of_spikes(records, changes, message):
+    with pytest.raises(CircuitError, match=message):
+        check_records(tuple(records), replace(SPIKING, **changes))

@@ -15,6 +15,7 @@ from brian2 import ms
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.devices import CppProgram, NumpyProgram
 from microcircuit.reference import ReferenceProgram
+from microcircuit.spikes import Poisson, SynapticKernel
 
 TOLERANCE = 1e-10
 STEPS = 2000
@@ -94,6 +95,23 @@ def small(*rules, unit="1", **changes):
     return Circuit(populations=(cells,), projections=projections, **changes)
 
 
+def spiking():
+    """A projection that carries spikes."""
+    cells = Population(
+        name="cells", size=2, equations="rate : Hz\nx : 1", spikes=Poisson(rate="rate")
+    )
+    loop = Projection(
+        name="loop_0",
+        pre="cells",
+        post="cells",
+        signal="spikes",
+        target="x",
+        weights=np.ones((2, 2)) * ms,
+        kernel=SynapticKernel(tau_rise=3 * ms, tau_decay=10 * ms, memory=60 * ms),
+    )
+    return Circuit(populations=(cells,), projections=(loop,))
+
+
 def learning(**changes):
     return LearningRule(post_factor="v", pre_factor="v", learning_rate=1 / ms, **changes)
 
@@ -107,8 +125,9 @@ def learning(**changes):
         (small(learning(window=(0 * ms, 1 * ms))), "'loop_0'.*no learning window"),
         (small(learning(bounds=(-1, 1))), "'loop_0'.*no bounds"),
         (small(None, unit="volt"), "'loop_0'.*without unit"),
+        (spiking(), "'loop_0'.*no kernel that forgets"),
     ],
-    ids=["replicates", "batch", "two on a compartment", "window", "bounds", "unit"],
+    ids=["replicates", "batch", "two on a compartment", "window", "bounds", "unit", "spikes"],
 )
 def test_refuses_what_synapses_can_not_do(drill, circuit, message):
     structure = replace(drill.structure, circuit=circuit, inputs=(), records=())

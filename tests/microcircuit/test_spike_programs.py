@@ -55,6 +55,20 @@ def test_spikes_differ_in_the_batch(compiled, spiking):
     assert np.mean(spikes[:, :, 0] != spikes[:, :, 1]) > 0.1
 
 
+def test_averages_start_from_nothing(compiled, spiking):
+    """Whatever a run that was interrupted has left in a program's arrays."""
+    program = compiled(spiking.structure(), "numpy")
+    sums = {
+        f"{name}_average.sum": np.ones((3, 2, spiking.sizes[name.partition("_")[0]]))
+        for name in ("source_seen", "middle_early", "sink_heard")
+    }
+    _, records = spiking.run(program, state=initial_state(spiking.circuit()) | sums)
+    for key, rows in spiking.run(program)[1].items():
+        np.testing.assert_array_equal(records[key], rows, err_msg=key)
+
+
+NAMES = "source_psp_trace", "forward_kernel"
+"""The filters of what the sources send."""
 SILENCE = 4
 """Times all presentations, of 17 ms each: the slower exponential falls to 1e-30 of its size."""
 
@@ -84,8 +98,24 @@ def test_nothing_is_left_after_silence(compiled, spiking, device, precision):
     assert not np.any(records["source.psp"][-1])
 
 
-NAMES = "source_psp_trace", "forward_kernel"
-"""The filters of what the sources send."""
+def test_traces_are_renewed_before_sweeps(compiled, spiking):
+    """So what sends them is not a step behind, as without sweeps."""
+    circuit = spiking.circuit(0, 1)
+    direct = replace(circuit.projection("direct"), signal="psp")
+    sending = replace(
+        circuit,
+        populations=tuple(replace(p, averages={}) for p in circuit.populations),
+        projections=(direct, circuit.projection("aside")),
+    )
+    structure = spiking.structure(together=False, batch=1)
+    found = []
+    for sweeps in ((), ("direct", "aside")):
+        swept = replace(structure, circuit=replace(sending, sweeps=sweeps))
+        values = parameter_values(swept, swept.circuit, 3)
+        program = compiled(swept, "numpy")
+        found.append(program.run(initial_state(swept.circuit), values, spiking.shown(0, 1), 0))
+    assert np.any(found[0].records["record_middle_x"])
+    assert_equal((found[0].state, found[0].records), (found[1].state, found[1].records))
 
 
 # ------------------------------------------------------------------------------- learning
@@ -169,6 +199,7 @@ def with_forward(circuit, **changes):
     return replace(circuit, projections=(replace(forward, **changes), *others))
 
 
+OTHER_KERNEL = SynapticKernel(tau_rise=0.6 * ms, tau_decay=1 * ms, memory=4 * ms)
 OTHERS = {
     "another rate": lambda circuit: with_source(circuit, spikes=Poisson(rate="level")),
     "no traces": lambda circuit: with_source(circuit, traces={}),
@@ -181,7 +212,6 @@ OTHERS = {
     ),
     "another kernel": lambda circuit: with_forward(circuit, kernel=OTHER_KERNEL),
 }
-OTHER_KERNEL = SynapticKernel(tau_rise=0.6 * ms, tau_decay=1 * ms, memory=4 * ms)
 
 
 @pytest.mark.parametrize("change", OTHERS.values(), ids=OTHERS)

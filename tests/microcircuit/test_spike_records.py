@@ -13,7 +13,7 @@ from microcircuit.experiment import Experiment, Probe
 from microcircuit.parameters import parameters
 from microcircuit.progress import no_progress
 from microcircuit.records import Mean, Spikes, Trace
-from microcircuit.results import ResultsError
+from microcircuit.results import ResultsError, open_results
 from microcircuit.schedule import Presentations, Schedule
 from microcircuit.simulation import DeviceSettings, Task, compile_for, simulate, simulate_together
 
@@ -68,24 +68,27 @@ def protocol(spiking):
     return Bursts()
 
 
-@pytest.fixture
-def short_chunks(monkeypatch):
-    """Of three presentations at most."""
+@pytest.fixture(scope="module")
+def folder(protocol, drill, tmp_path_factory, spiking):
+    """Of a finished run, in chunks of at most three presentations."""
+    output = tmp_path_factory.mktemp("spikes") / "run"
     stop = simulation.Run._stop
-    monkeypatch.setattr(simulation.Run, "_stop", lambda run, pace: stop(run, min(pace, 3)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation.Run, "_stop", lambda run, pace: stop(run, min(pace, 3)))
+        simulate(
+            protocol,
+            drill.model,
+            seed=spiking.seeds[0],
+            device=NUMPY,
+            output=output,
+            progress=no_progress,
+        ).close()
+    return output
 
 
 @pytest.fixture
-def finished(protocol, drill, tmp_path, short_chunks, spiking):
-    results = simulate(
-        protocol,
-        drill.model,
-        seed=spiking.seeds[0],
-        device=NUMPY,
-        output=tmp_path / "run",
-        progress=no_progress,
-    )
-    with results:
+def finished(folder):
+    with open_results(folder) as results:
         yield results
 
 
@@ -121,8 +124,8 @@ def test_spikes_of_a_run(finished, direct):
         assert np.max(counts) > 1
 
 
-def test_spikes_in_the_file(finished, tmp_path):
-    with h5py.File(tmp_path / "run" / "run.h5") as file:
+def test_spikes_in_the_file(folder):
+    with h5py.File(folder / "run.h5") as file:
         assert sorted(file["spikes"]) == ["middle", "source"]
         assert sorted(file["spikes/middle"]) == ["index", "time"]
         time, index = file["spikes/middle/time"], file["spikes/middle/index"]

@@ -14,20 +14,19 @@ from microcircuit.models.guerguiev2017 import Guerguiev2017
 from microcircuit.parameters import ParameterError
 from microcircuit.protocols import segregated_mnist, segregated_traces
 from microcircuit.protocols.data import Data, Images
+from microcircuit.protocols.measures import angles, backprop_errors
 from microcircuit.protocols.segregated import (
     BLOCK,
     LONGEST_EXTRA,
-    angles,
-    backprop_errors,
     classification_errors,
     extra_times,
     feedback_eigenvalue,
     plateau_lags,
-    shuffled,
     targets,
 )
 from microcircuit.protocols.segregated_mnist import DATA, Measures, SegregatedMnist
 from microcircuit.protocols.segregated_traces import SegregatedTraces
+from microcircuit.protocols.stimuli import shuffled
 
 SMALL = Guerguiev2017(hidden=(8, 6))
 JITTERING = replace(SMALL, plateau_jitter=3 * ms)
@@ -337,7 +336,9 @@ def test_metrics():
         Stored(probes, {"bottom_up_2": up, "top_down_1": down})
     )
     assert set(found) == {
-        name + end for name in ("test_error", "angle_1", "eigenvalue") for end in ("", ".last")
+        name + end
+        for name in ("test_error", "angle_1", "eigenvalue", "eigenvalue_shuffled")
+        for end in ("", ".last")
     }
     assert found["test_error"].value == pytest.approx([200 / 3, 100 / 3])
     assert found["test_error.last"].value == found["test_error"].value[-1]
@@ -345,8 +346,14 @@ def test_metrics():
     assert found["angle_1"].value == pytest.approx([45, 22.5])
     assert found["angle_1.last"].units == "degrees"
     k_d, slope = 0.6 / 0.7, np.exp(-0.1) / (1 + np.exp(-0.1)) ** 2
-    expected = (1 - 0.2 / 4 * k_d * slope) ** 2
-    assert found["eigenvalue"].value == pytest.approx([1, expected])
+    gain = 0.2 / 4 * k_d * slope
+    assert found["eigenvalue"].value == pytest.approx([1, (1 - gain) ** 2])
+    # Of two neurons' weights, which are back in place in some of the five draws.
+    shuffled = found["eigenvalue_shuffled"].value
+    swapped = 5 * (shuffled[1] - (1 - gain) ** 2) / (4 * gain)
+    assert shuffled[0] == pytest.approx(1)
+    assert swapped == pytest.approx(round(swapped))
+    assert 1 <= round(swapped) <= 5
 
 
 def test_metrics_without_a_hidden_layer():

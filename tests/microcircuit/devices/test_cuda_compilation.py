@@ -17,6 +17,7 @@ from microcircuit.devices import CudaProgram, ProgramError, compilation, cuda_pr
 from microcircuit.network import Structure
 from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations
+from microcircuit.spikes import Average, Poisson
 from microcircuit.state import initial_state, parameter_values
 
 
@@ -123,6 +124,33 @@ def test_compute_capability(cuda_on_cpu, nothing_installed, monkeypatch, tmp_pat
     monkeypatch.setenv("MICROCIRCUIT_COMPUTE_CAPABILITY", "hopper")
     with pytest.raises(ProgramError, match=r"such as 9\.0, not 'hopper'"):
         cuda_program.compute_capability()
+
+
+SPIKES = {"spikes": Poisson(rate="rate")}
+AVERAGES = {"averages": {"x": Average(of="v", last=1 * ms)}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (SPIKES, "has no spikes, as 'cells' need: they run on the devices 'cpp' and 'numpy'"),
+        (AVERAGES, "has no averages, as 'cells' need"),
+        (SPIKES | AVERAGES, "has no spikes"),
+    ],
+    ids=["spikes", "averages", "both"],
+)
+def test_what_cuda_can_not_do_is_told_before_anything_is_made(nothing_installed, changes, message):
+    """And before it is told that something must be installed."""
+    cells = Population(
+        name="cells",
+        size=2,
+        equations="dv/dt = (1 - v)/ms : 1\nx : 1\nrate : Hz",
+        **changes,
+    )
+    circuit = Circuit(populations=(cells,))
+    structure = Structure(circuit=circuit, inputs=(), records=(), longest=1, capacity=1)
+    with pytest.raises(ProgramError, match=message):
+        CudaProgram(structure)
 
 
 def test_brian2cuda_is_missing(nothing_installed, monkeypatch):

@@ -51,7 +51,9 @@ def tiles(replicates, batch):
         "gated": rule(rates / ms, window=(0.5 * ms, 1.7 * ms)),
         "clipped": rule(rates / ms, tau=1 * ms, bounds=(-0.15, 0.1)),
         "filtered": rule(rates / ms, tau=2 * ms, window=(0.3 * ms, 1.1 * ms)),
-        "last": rule(rates / 10, at_end=True),
+        "last": LearningRule(
+            post_factor="v", pre_factor="rate - 0.4", learning_rate=rates / 10, at_end=True
+        ),
         "shut": rule(rates / ms, window=(2 * ms, 3 * ms), bounds=(-0.05, 0.05)),  # never opens
         "fixed": None,
     }

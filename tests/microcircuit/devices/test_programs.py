@@ -3,8 +3,6 @@
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -19,7 +17,6 @@ from brian2.devices.device import RuntimeDevice, all_devices, reset_device
 from microcircuit.cache import cache_folder
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import DEVICES, CppProgram, NumpyProgram, ProgramError, compilation
-from microcircuit.devices.standalone_program import scratch_prefix, sweep_scratch
 from microcircuit.network import Structure, build
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations
@@ -432,7 +429,9 @@ def test_full_disk_of_the_scratch_folder(drill, fragile, tmp_path):
 
 
 def test_scratch_folder_that_can_not_be_written(drill, drill_program, monkeypatch, tmp_path):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    missing = str(tmp_path / "missing")
+    monkeypatch.setenv("TMPDIR", missing)
+    monkeypatch.setattr(tempfile, "tempdir", missing)
     with pytest.raises(ProgramError, match=r"could not run the compiled program.*missing"):
         run(drill_program, drill.circuit(), drill, drill.stretch())
 
@@ -449,18 +448,3 @@ def test_scratch_folder_that_can_not_be_written(drill, drill_program, monkeypatc
 def test_chunk_that_does_not_fit(drill, drill_program, stretch, message):
     with pytest.raises(ProgramError, match=message):
         run(drill_program, drill.circuit(), drill, stretch(drill))
-
-
-def test_temporary_folders_of_killed_processes_are_swept_away(tmp_path, monkeypatch):
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    mine, gone = (tmp_path / (scratch_prefix(pid) + "x1") for pid in (os.getpid(), done.pid))
-    elsewhere = tmp_path / f"microcircuit-another-host-{done.pid}-x1"
-    for folder in (mine, gone, elsewhere):
-        folder.mkdir()
-        (folder / "array").touch()
-    sweep_scratch()
-    assert mine.exists()
-    assert elsewhere.exists()
-    assert not gone.exists()

@@ -136,12 +136,12 @@ class Measures:
         """Return all metrics."""
         seen = self.noisy.images(results, "noisy")
         errors = squared_error(seen, self.clean.pixels)
-        closed, opened = errors[0, -1], errors[-1, -1]
+        closed, opened = errors[[0, -1], -1]
         where = "squared distance from the pixels without noise, mean over pixels and images"
         return {
             "gate": Metric(np.array(self.noisy.gates), "1", "0 closed, 1 open"),
             "squared_error": Metric(errors[:, -1], "1", f"{where}, per value of the gate"),
-            "squared_error.sweeps": Metric(errors[-1], "1", f"{where}, gate open, per sweep"),
+            "squared_error.sweeps": Metric(errors[-1, 1:], "1", f"{where}, gate open, per sweep"),
             "squared_error.closed": Metric(float(closed), "1", f"{where}, gate closed"),
             "squared_error.open": Metric(float(opened), "1", f"{where}, gate open"),
             "reduction": Metric(
@@ -162,7 +162,7 @@ class Measures:
             logit(np.clip(pixels, margin, 1 - margin))
             for pixels in (self.noisy.pixels, trained.training.mean(axis=0))
         )
-        expected = logit(seen[-1, 0]) - v_basal
+        expected = logit(seen[-1, 1]) - v_basal
         others = expected[_of_another_digit(self.labels)]
         return {
             f"squared_error.{name}": Metric(

@@ -128,7 +128,7 @@ class Measures:
     def of(self, results: Results) -> Mapping[str, Metric]:
         """Return all metrics."""
         judged, classes = judge(self.images).predict, np.arange(CLASSES)
-        seen = self.generated.images(results, "generated")
+        seen = self.generated.images(results, "generated")[:, 1:]
         own = self.generated.answers(results, "generated")[-1, -1]
         said = judged(seen.reshape(-1, seen.shape[-1])).reshape(seen.shape[:-1])
         right = (said == classes).sum(axis=-1)

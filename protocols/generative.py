@@ -4,9 +4,9 @@ Both train the circuit of `microcircuit.models.sacramento2018_generative` in the
 minibatches, in a new order in each epoch, with a teacher on the output and the gate closed. All
 learning rates but those of weights from interneurons fall by the same factor from epoch to epoch.
 Tests follow at the end, on a copy that does not learn. There a minibatch is shown in several
-presentations, each of one sweep up and one down, of which all but the first go on from the pixels
-that the one before has left; of the last one only the sweep up counts, in which the network
-classifies its own image.
+presentations, its looks, each of one sweep up and one down, of which all but the first go on from
+the pixels that the one before has left. What counts is what is there after the sweep up: the image,
+and what the network makes of it.
 
 The judge is logistic regression on clean training images, from scikit-learn.
 """
@@ -40,10 +40,11 @@ RECORDS: tuple[Record, ...] = (
     mean_square("rate_target - rate_forward", "output", "error_squared"),
     mean_square("rate_forward - rate_top_down", "input", "expectation_error_squared"),
     mean_square("v_apical_forward", "input", "v_apical_squared"),
-    Mean(name="rate", population="input", expression="rate", probes_only=True),
+    Mean(name="rate_forward", population="input", expression="rate_forward", probes_only=True),
     Mean(name="v_basal", population="output", expression="v_basal", probes_only=True),
 )
-"""Errors of learning; of tests the pixels, and what the output makes of them."""
+"""Errors of learning; of tests the image that is there before a sweep down, and what the output
+makes of it."""
 
 PACES = tuple(f"{name}.pace" for name in ("input", "interneuron_0", "hidden_1", "interneuron_1"))
 INPUTS = (
@@ -225,11 +226,11 @@ class Trial:
         return _schedule(len(self.gates) * self.batches * self.looks, self._draw)
 
     def images(self, results: Results, probe: str) -> np.ndarray:
-        """Return the pixels [gate, sweep, image, pixel] after each sweep."""
-        return self._rows(results, probe, "input", "rate")[:, :-1]
+        """Return the pixels [gate, look, image, pixel], before each sweep and after the last."""
+        return self._rows(results, probe, "input", "rate_forward")
 
     def answers(self, results: Results, probe: str) -> np.ndarray:
-        """Return the class [gate, look, image] that the output has, before each sweep and after."""
+        """Return the class [gate, look, image] that the output has, of each look."""
         return self._rows(results, probe, "output", "v_basal").argmax(axis=-1)
 
     def _rows(self, results: Results, probe: str, population: str, name: str) -> np.ndarray:

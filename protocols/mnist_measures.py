@@ -131,11 +131,12 @@ class Measures:
 
     def _baselines(self) -> dict[str, Metric]:
         """Return the test errors of networks that learn with backprop."""
-        found = {}
-        for name, hidden, about in (
+        found: dict[str, Metric] = {}
+        networks: tuple[tuple[str, tuple[int, ...], str], ...] = (
             ("baseline_backprop", self.model.hidden, "the same sizes"),
             ("baseline_shallow", (), "no hidden units"),
-        ):
+        )
+        for name, hidden, about in networks:
             errors = train(
                 hidden,
                 self.images,

@@ -16,6 +16,7 @@ from microcircuit.analysis.figures.denoising import denoising_figure
 from microcircuit.analysis.figures.files import Drawn, save
 from microcircuit.analysis.figures.general import general_figure
 from microcircuit.analysis.figures.generation import generation_figure
+from microcircuit.analysis.figures.mnist import mnist_figure
 from microcircuit.analysis.figures.regression import regression_figure
 from microcircuit.analysis.figures.rules import rules_figure
 from microcircuit.analysis.figures.segregated_mnist import segregated_mnist_figure
@@ -36,6 +37,7 @@ FIGURES: dict[str, Callable[[Results], Picture]] = {
     "denoising": denoising_figure,
     "generation": generation_figure,
     "rules": rules_figure,
+    "mnist": mnist_figure,
 }
 """By the protocol's name."""
 

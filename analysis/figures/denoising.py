@@ -19,21 +19,21 @@ from microcircuit.results import Results
 EXAMPLES = 10
 SPACE = 0.35
 """Beside each image, for its class."""
-CONTROLS = {
-    "mean_image": ("mean image", "--"),
-    "other_digit": ("expected for another digit", ":"),
+CONTROLS: dict[str, tuple[str, tuple[float, tuple[float, float]]]] = {
+    "mean_image": ("mean image", (0, (4, 2))),
+    "other_digit": ("expected for another digit", (0, (1, 1.5))),
 }
+"""What they are called, and how their lines are dashed."""
 WIDTH = 0.38
 """Of a bar."""
 
 
 def denoising_figure(results: Results) -> Picture:
     """Draw examples, the squared error over the gate, and how many images are recognised."""
-    figure = page(DOUBLE, 92)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(1.2, 1))
-    examples = figure.add_subplot(upper)
-    halves = lower.subgridspec(1, 2)
-    error, classes = (figure.add_subplot(half) for half in halves)
+    figure = page(DOUBLE, 84)
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.05, 1))
+    examples = figure.add_subplot(grid[0, :])
+    error, classes = (figure.add_subplot(grid[1, half]) for half in (0, 1))
     _draw_examples(examples, results)
     _draw_error(error, results)
     _draw_classes(classes, results)
@@ -48,8 +48,8 @@ def _value(results: Results, metric: str) -> float:
 def _draw_examples(axes: Axes, results: Results) -> None:
     """Draw the first images: without noise, and with it, before and after the gate opens."""
     gates = len(results.config["protocol"]["gates"])
-    clean = seen(results, "clean", "input", "rate", 2)[0, 0, :EXAMPLES]
-    noisy = seen(results, "noisy", "input", "rate", gates)[[0, -1], -2, :EXAMPLES]
+    clean = seen(results, "clean", "input", "rate_forward", 2)[0, 0, :EXAMPLES]
+    noisy = seen(results, "noisy", "input", "rate_forward", gates)[[0, -1], -1, :EXAMPLES]
     names = ("test image", "noisy, gate closed", "noisy, gate open")
     draw_images(axes, np.stack([clean, *noisy]), names, SPACE)
     answers = [
@@ -64,9 +64,9 @@ def _draw_error(axes: Axes, results: Results) -> None:
     gates = np.asarray(results.metric("gate").value)
     errors = np.asarray(results.metric("squared_error").value)
     axes.plot(gates, errors, color="C0", marker="o")
-    for name, (label, style) in CONTROLS.items():
+    for name, (label, dashes) in CONTROLS.items():
         reference_line(axes, _value(results, f"squared_error.{name}"), label)
-        axes.lines[-1].set_linestyle(style)
+        axes.lines[-1].set_linestyle(dashes)
     axes.legend(loc="lower left", title="one sweep, at the apical dendrites:")
     axes.set_ylim(0, 1.1 * max(errors.max(), axes.get_ylim()[1] / 1.1))
     axes.set_xticks(gates)
@@ -97,7 +97,7 @@ def _caption(results: Results) -> str:
     controls = [number(_value(results, f"squared_error.{name}")) for name in CONTROLS]
     closed, opened = (f"{_value(results, f'accuracy.{gate}'):.1f} %" for gate in ("closed", "open"))
     return (
-        f"Test images of {SETS[data]} with Gaussian noise of {protocol['noise']:g}, and what "
+        f"Test images ({SETS[data]}) with Gaussian noise of {protocol['noise']:g}, and what "
         f"{sweeps} make of them with interneurons on (gate closed) and off (gate open); beside "
         "each image the class that the network gives it (a). An open gate lowers the squared "
         f"distance from the image without noise by {fall:.0f} %, from "

@@ -22,9 +22,9 @@ KINDS = ("", "gate open", "C0"), (".closed", "gate closed", "C1")
 def generation_figure(results: Results) -> Picture:
     """Draw the images, how many are recognised, and how like the mean of their class they are."""
     figure = page(DOUBLE, 102)
-    upper, lower = figure.add_gridspec(2, 1, height_ratios=(1.75, 1))
-    images = figure.add_subplot(upper)
-    right, likeness = (figure.add_subplot(half) for half in lower.subgridspec(1, 2))
+    grid = figure.add_gridspec(2, 2, height_ratios=(1.75, 1))
+    images = figure.add_subplot(grid[0, :])
+    right, likeness = (figure.add_subplot(grid[1, half]) for half in (0, 1))
     _draw_images(images, results)
     _draw_recognised(right, results)
     _draw_likeness(likeness, results)
@@ -42,13 +42,13 @@ def _sweeps(results: Results) -> int:
 
 def _draw_images(axes: Axes, results: Results) -> None:
     """Draw a column for each class: its images of the first and of later sweeps."""
-    shown = seen(results, "generated", "input", "rate", 2)[:, :-1, :CLASSES]
+    shown = seen(results, "generated", "input", "rate_forward", 2)[:, :, :CLASSES]
     last = _sweeps(results)
     rows = [(OPEN, 1), (OPEN, last), *[(CLOSED, sweep) for sweep in sorted({1, min(2, last)})]]
     names = [f"gate {'open' if gate else 'closed'}, sweep {sweep}" for gate, sweep in rows]
-    draw_images(axes, np.stack([shown[gate, sweep - 1] for gate, sweep in rows]), names, SPACE)
+    draw_images(axes, np.stack([shown[gate, sweep] for gate, sweep in rows]), names, SPACE)
     draw_answers(axes, _values(results, "class.judged"), 1, SPACE)
-    axes.set_xticks((1 + SPACE) * np.arange(CLASSES), range(CLASSES))
+    axes.set_xticks((1 + SPACE) * np.arange(CLASSES), map(str, range(CLASSES)))
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     axes.set_xlabel("Class that is clamped")
@@ -86,10 +86,10 @@ def _caption(results: Results) -> str:
     found, own = (int(_values(results, f"recognised{key}")) for key in ("", ".own"))
     likeness, closed = (_values(results, f"correlation{key}") for key, *_ in KINDS)
     return (
-        f"Images that a network which has learnt {SETS[data]} makes of each class when its output "
-        "is clamped and it sees nothing, with interneurons off (gate open), and on (gate closed) "
-        f"as a control; beside those of sweep {last} what logistic regression sees in them (a). It "
-        f"recognises {found} of {CLASSES} (b), and the network {own}. They are like the mean image "
-        f"of their class (c): correlations are {likeness.min():.2f} to {likeness.max():.2f}, with "
-        f"the gate closed {closed.min():.2f} to {closed.max():.2f}."
+        f"Images that a network which has learnt to read ({SETS[data]}) makes of each class when "
+        "its output is clamped and it sees nothing, with interneurons off (gate open), and on "
+        f"(gate closed) as a control; beside those of sweep {last} what logistic regression sees "
+        f"in them (a). It recognises {found} of {CLASSES} (b), and the network {own}. They are "
+        f"like the mean image of their class (c): correlations are {likeness.min():.2f} to "
+        f"{likeness.max():.2f}, with the gate closed {closed.min():.2f} to {closed.max():.2f}."
     )

@@ -42,6 +42,7 @@ SHORT = {
         "probe_images": 2,
     },
     "segregated-traces": {"images": 4, "phase": 12 * ms},
+    "mnist": {"epochs": 2, "comparisons": 2, "probe_images": 10, "baseline_epochs": 2},
 }
 """Changes of each protocol's defaults."""
 AVERAGING = 5 * ms
@@ -60,6 +61,9 @@ def shortened(name, *areas):
     if name.startswith("segregated"):
         changes = {"hidden": areas, "averaging": AVERAGING}
         return replace(parameters(), **SHORT[name]), replace(model, **changes)
+    if name == "mnist":
+        scales = {"eta_bottom_up": (0.03,), "forward_scale": (1.0,), "top_down_scale": (2.0,)}
+        return parameters(**SHORT[name]), replace(model, hidden=areas, **scales)
     if name == "bars":
         areas = (9, *areas[1:-1], 3)
     changes = {"areas": areas}
@@ -72,7 +76,7 @@ def shortened(name, *areas):
 def run(tmp_path_factory):
     """Simulate, once in a session: ``run("bars", 4, 3, 2)`` is a folder with its ``run.h5``.
 
-    Numbers are those of a model's areas; of hidden units, for rules and segregated dendrites.
+    Numbers are those of a model's areas; of hidden units, for what is shown images.
     Other changes of the model are made by name.
     """
 

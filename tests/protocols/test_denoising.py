@@ -163,7 +163,7 @@ def test_metrics_of_denoising(few, monkeypatch):
     noisy = Trial(
         model=MODEL, pixels=clean, potentials=np.zeros((TEST, 10)), gates=(0.0, 1.0), sweeps=2
     )
-    far = np.array([[0.3, 0.3, 9], [0.2, 0.1, 9]])  # what the last look leaves does not count
+    far = np.array([[0.4, 0.3, 0.3], [0.4, 0.2, 0.1]])  # at first what is shown
     rates = clean + far[:, :, None, None]
     right = np.array([[5, 5, 3], [5, 5, 4]])  # images that the output classifies rightly
     answers = np.where(np.arange(TEST) < right[..., None], few.test_labels, 9)
@@ -207,7 +207,7 @@ def test_controls_put_something_else_at_apical_dendrites(few):
     clean = replace(noisy, pixels=few.test)
     measures = denoising.Measures(noisy=noisy, clean=clean, images=few, labels=few.test_labels)
     # Somata at zero without apical dendrites: what these expect is what is seen.
-    found = measures._controls(few.test[None, None], "")
+    found = measures._controls(np.stack([half, few.test])[None], "")
     mean = few.training.mean(axis=0)
     expected = np.mean((mean - few.test) ** 2)
     assert found["squared_error.mean_image"].value == pytest.approx(expected)
@@ -237,7 +237,7 @@ def test_metrics_of_generation(few, monkeypatch):
     )
     swapped = means.copy()
     swapped[[0, 1]] = means[[1, 0]]
-    rates = np.stack([[swapped[::-1], swapped, means], [means, swapped, means]])
+    rates = np.stack([[means, swapped[::-1], swapped], [swapped, means, swapped]])
     answers = np.where(np.arange(10) < 7, np.arange(10), 0)
     potentials = np.tile((answers[:, None] == np.arange(10)).astype(float), (2, 3, 1, 1))
     own = np.tile((few.test_labels[:, None] == np.arange(10)).astype(float), (1, 2, 1, 1))

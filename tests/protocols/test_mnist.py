@@ -13,6 +13,7 @@ from microcircuit.experiment import Experiment
 from microcircuit.models.sacramento2018_mnist import SacramentoMnist
 from microcircuit.parameters import ParameterError
 from microcircuit.progress import no_progress
+from microcircuit.protocols import baselines
 from microcircuit.protocols.baselines import train
 from microcircuit.protocols.data import Data, Images
 from microcircuit.protocols.minibatches import Shown, Split
@@ -258,6 +259,25 @@ def test_baselines_learn_digits():
     assert deep < 7 < shallow < 12
 
 
+def test_baselines_descend_the_cross_entropy():
+    random = np.random.default_rng(0)
+    weights = [random.normal(size=shape) for shape in ((4, 6), (3, 5))]  # biases last
+    pixels, aims = random.random((2, 5)), random.random((2, 3))
+
+    def loss():
+        rates = baselines._rates(weights, pixels)[-1]
+        return -np.sum(aims * np.log(rates) + (1 - aims) * np.log(1 - rates)) / 2
+
+    for array, gradient in zip(weights, baselines._gradients(weights, pixels, aims), strict=True):
+        for place in ((1, 2), (0, -1)):
+            value, sides = array[place], []
+            for step in (1e-6, -1e-6):
+                array[place] = value + step
+                sides.append(loss())
+            array[place] = value
+            assert gradient[place] == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-6)
+
+
 # ------------------------------------------------------------------ learning
 
 
@@ -269,11 +289,11 @@ def test_default_model_is_the_papers():
 def test_digits_are_learnt_quickly(tmp_path):
     model = SacramentoMnist(
         hidden=(60,),
-        eta_bottom_up=(4.0, 0.2),
+        eta_bottom_up=(4.0, 0.4),
         forward_scale=(2.0, 0.1),
         top_down_scale=100.0,
     )
-    protocol = Mnist(epochs=15, decay=0.9, comparisons=2, baseline_epochs=0)
+    protocol = Mnist(epochs=10, decay=0.85, comparisons=2, baseline_epochs=0)
     device = DeviceSettings(name="numpy", precision="single")
     options = {"seed": 1, "device": device, "output": tmp_path, "progress": no_progress}
     with simulate(protocol, model, DATA, **options) as results:

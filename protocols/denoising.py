@@ -142,6 +142,9 @@ class Measures:
             "gate": Metric(np.array(self.noisy.gates), "1", "0 closed, 1 open"),
             "squared_error": Metric(errors[:, -1], "1", f"{where}, per value of the gate"),
             "squared_error.sweeps": Metric(errors[-1, 1:], "1", f"{where}, gate open, per sweep"),
+            "squared_error.noisy": Metric(
+                float(errors[0, 0]), "1", f"{where}, of the noisy images themselves"
+            ),
             "squared_error.closed": Metric(float(closed), "1", f"{where}, gate closed"),
             "squared_error.open": Metric(float(opened), "1", f"{where}, gate open"),
             "reduction": Metric(

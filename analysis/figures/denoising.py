@@ -24,6 +24,8 @@ CONTROLS: dict[str, tuple[str, tuple[float, tuple[float, float]]]] = {
     "other_digit": ("expected for another digit", (0, (1, 1.5))),
 }
 """What they are called, and how their lines are dashed."""
+HEADROOM = 1.6
+"""For a legend."""
 WIDTH = 0.38
 """Of a bar."""
 
@@ -67,8 +69,8 @@ def _draw_error(axes: Axes, results: Results) -> None:
     for name, (label, dashes) in CONTROLS.items():
         reference_line(axes, _value(results, f"squared_error.{name}"), label)
         axes.lines[-1].set_linestyle(dashes)
-    axes.legend(loc="lower left", title="one sweep, at the apical dendrites:")
-    axes.set_ylim(0, 1.1 * max(errors.max(), axes.get_ylim()[1] / 1.1))
+    axes.legend(loc="upper right", title="one sweep, at the apical dendrites:")
+    axes.set_ylim(0, HEADROOM * max(line.get_ydata()[0] for line in axes.lines))
     axes.set_xticks(gates)
     axes.set_xlabel("Gate (0: closed, 1: open)")
     axes.set_ylabel("Squared error per pixel\n(dimensionless)")
@@ -102,7 +104,8 @@ def _caption(results: Results) -> str:
         "each image the class that the network gives it (a). An open gate lowers the squared "
         f"distance from the image without noise by {fall:.0f} %, from "
         f"{number(_value(results, 'squared_error.closed'))} to "
-        f"{number(_value(results, 'squared_error.open'))} per pixel (b); the mean training image "
+        f"{number(_value(results, 'squared_error.open'))} per pixel (b); that of the noisy images "
+        f"is {number(_value(results, 'squared_error.noisy'))}. The mean training image "
         f"in the place of what the network expects lowers it to {controls[0]}, what it expects "
         f"for another digit to {controls[1]}. The network classifies {closed} of the noisy images "
         f"rightly with the gate closed, {opened} with it open (c)."

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from microcircuit.circuit import CircuitError
+from microcircuit.devices import Program
 from microcircuit.experiment import Experiment
 from microcircuit.models.sacramento2018_mnist import SacramentoMnist
 from microcircuit.parameters import ParameterError
@@ -286,7 +287,8 @@ def test_default_model_is_the_papers():
     assert Data() == DATA
 
 
-def test_digits_are_learnt_quickly(tmp_path):
+def test_digits_are_learnt_quickly(tmp_path, monkeypatch):
+    monkeypatch.setattr(Program, "chunk_seconds", 60)  # numpy takes long to start a chunk
     model = SacramentoMnist(
         hidden=(60,),
         eta_bottom_up=(4.0, 0.4),

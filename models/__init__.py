@@ -9,5 +9,9 @@ MODELS: dict[str, str] = {
         "J. Sacramento, R. Ponte Costa, Y. Bengio, W. Senn (2018), Dendritic cortical "
         "microcircuits approximate the backpropagation algorithm, NeurIPS 31"
     ),
+    "sacramento2018_generative": (
+        "J. Sacramento, R. Ponte Costa, Y. Bengio, W. Senn (2018), Dendritic error "
+        "backpropagation in deep cortical microcircuits, arXiv 1801.00062"
+    ),
 }
-"""The modules of this package, and their papers, listed without importing them."""
+"""The modules that stand for a paper, listed without importing them."""

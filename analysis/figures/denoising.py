@@ -70,7 +70,7 @@ def _draw_error(axes: Axes, results: Results) -> None:
         reference_line(axes, _value(results, f"squared_error.{name}"), label)
         axes.lines[-1].set_linestyle(dashes)
     axes.legend(loc="upper right", title="one sweep, at the apical dendrites:")
-    axes.set_ylim(0, HEADROOM * max(line.get_ydata()[0] for line in axes.lines))
+    axes.set_ylim(0, HEADROOM * axes.get_ylim()[1])
     axes.set_xticks(gates)
     axes.set_xlabel("Gate (0: closed, 1: open)")
     axes.set_ylabel("Squared error per pixel\n(dimensionless)")

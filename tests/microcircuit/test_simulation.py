@@ -297,7 +297,7 @@ def test_probe_that_diverges_at_once(drill, tmp_path, monkeypatch):
 
 
 def wrapped(method, change):
-    return lambda *arguments: change(method(*arguments))
+    return lambda *arguments, **named: change(method(*arguments, **named))
 
 
 # ---------------------------------------------------------------------------------- probes

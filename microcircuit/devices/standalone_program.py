@@ -172,11 +172,11 @@ class StandaloneProgram(Program):
         (scratch / "static_arrays").symlink_to(folder / "static_arrays")
         results = scratch / "results"
         results.mkdir()
-        for key, file in self._files.items():
-            if key not in outputs:
-                # The program writes every array, stimuli too, and so needs as long to stop as to
-                # start.
-                (results / file.name).symlink_to(os.devnull)
+        # The program writes every array, stimuli too, and so needs as long to stop as to start. An
+        # array may go by several names.
+        read = {self._files[key].name for key in outputs}
+        for name in {file.name for file in self._files.values()} - read:
+            (results / name).symlink_to(os.devnull)
         done = subprocess.run(
             [folder / "main", "--results_dir", "results/", *arguments],
             cwd=scratch,

@@ -49,7 +49,7 @@ def projection(name, pre, post, target, **changes):
     return Projection(name=name, pre=pre.name, post=post.name, target=target, **(given | changes))
 
 
-LEARNT = LearningRule(post_factor="echo", pre_factor="sent", learning_rate=0.1, at_end=True)
+LEARNT = LearningRule(post_factor="echo", pre_factor="sent", learning_rate=1e-3, at_end=True)
 FIRST = projection("first", SOURCE, MIDDLE, "received")
 SECOND = projection("second", MIDDLE, TOP, "received", rule=LEARNT)
 BACK = projection("back", TOP, MIDDLE, "received")
@@ -73,7 +73,7 @@ def plain(values):
         top_echo = 2 * top
         received = received + top @ back.T  # the second in the sweeps to drive it: it adds
         sent, echo = sent + echo, received + 1
-        second = second + 0.1 * top_echo.T @ sent / BATCH
+        second = second + 1e-3 * top_echo.T @ sent / BATCH
     return {"second.w": second, "middle.echo": echo, "middle.sent": sent, "top.sent": top}
 
 

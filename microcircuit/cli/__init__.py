@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from microcircuit.cli import about, compare, runs, study
+from microcircuit.cli import about, compare, runs, spikes, study
 from microcircuit.errors import Commands
 
 app = typer.Typer(
@@ -47,6 +47,8 @@ app.command()(runs.run)
 app.command()(runs.figure)
 app.command()(runs.show)
 app.command()(compare.compare)
+app.command()(spikes.spikes)
+app.command()(spikes.export)
 app.add_typer(study.app, name="study")
 app.command("list")(about.list_)
 app.command()(about.doctor)

@@ -1,5 +1,6 @@
 """Small runs to draw and to analyse: simulated ones on numpy, and one that is computed by hand."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -122,6 +123,55 @@ def write_run(folder, model, arrays, metrics):
         values = {name: Metric(value) for name, value in metrics.items()}
         run.finish(status="complete", message="by hand", attributes={}, metrics=lambda _: values)
     return open_results(folder)
+
+
+@pytest.fixture
+def write_spikes(tmp_path):
+    """Write a run with spikes: times in ms of each neuron of each population, by its name.
+
+    Presentations end at `ends`. Traces are arrays [time, neuron] by population and variable, in
+    volts, with a sample every `interval` ms. Results are closed at the end of the test.
+    """
+    opened = ExitStack()
+
+    def write(populations, *, ends=(1000.0,), traces=None, interval=0.1, started="10:00:00"):
+        columns = {}
+
+        def put(path, units, dimensions, values):
+            dtype = np.asarray(values).dtype.name
+            columns[Dataset(path=path, units=units, dimensions=dimensions, dtype=dtype)] = values
+
+        mean = "records/output/loss"
+        put(
+            f"{mean}/data", "1", ("presentation", "replicate", "batch"), np.zeros((len(ends), 1, 1))
+        )
+        put(f"{mean}/time", "ms", ("presentation",), np.array(ends, dtype=float))
+        put(f"{mean}/index", "1", ("presentation",), np.arange(len(ends)))
+        for name, trains in populations.items():
+            time = np.concatenate([np.asarray(train, dtype=float) for train in trains])
+            index = np.repeat(np.arange(len(trains)), [len(train) for train in trains])
+            order = np.argsort(time, kind="stable")
+            put(f"spikes/{name}/time", "ms", ("spike",), time[order])
+            put(f"spikes/{name}/index", "1", ("spike",), index[order])
+        for (population, variable), values in (traces or {}).items():
+            path = f"records/{population}/{variable}"
+            dimensions = "time", "replicate", "batch", "neuron"
+            put(f"{path}/data", "V", dimensions, values[:, None, None].astype(np.float32))
+            put(f"{path}/time", "ms", ("time",), interval * np.arange(len(values)))
+            put(f"{path}/index", "1", ("time",), np.zeros(len(values), dtype=np.int64))
+        config = {"seed": 3, "protocol": {"name": "my-spikes"}}
+        provenance = {"started": f"2025-03-01T{started}+00:00"}
+        folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
+        with RunFolder.create(folder, config=config, provenance=provenance) as run:
+            run.save(position=1, data=columns, state={})
+            attributes = {"wall_seconds": 1.5}
+            run.finish(
+                status="complete", message="by hand", attributes=attributes, metrics=lambda _: {}
+            )
+        return opened.enter_context(open_results(folder))
+
+    with opened:
+        yield write
 
 
 AREAS = 7, 6, 5, 4

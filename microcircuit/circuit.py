@@ -13,13 +13,13 @@ Neuron arrays are ``[R, B, N]``, weights ``[R, post, pre]``, parameters scalars 
 from dataclasses import dataclass, field
 
 import numpy as np
-from brian2 import Hz, Quantity, get_dimensions, ms, second
+from brian2 import Quantity, get_dimensions, ms, second
 from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, have_same_dimensions
 
 from microcircuit.checks import CircuitError, check_name, check_units, steps
 from microcircuit.naming import unknown
 from microcircuit.population import Population, Value
-from microcircuit.spikes import SynapticKernel
+from microcircuit.spikes import ExponentialKernel, Kernel, check_kernel
 from microcircuit.timing import refuse_stale
 
 __all__ = ["Circuit", "CircuitError", "LearningRule", "Population", "Projection"]
@@ -97,8 +97,10 @@ class LearningRule:
 class Projection:
     """An all-to-all connection: ``target += weights @ signal``.
 
-    Spikes go through a kernel: with s_i(t) the spikes of neuron i, the signal is its sum over past
-    spikes, ``signal_i(t) = sum_t' kernel(t - t') s_i(t')``, at a cost proportional to spikes.
+    Spikes go through a kernel, at a cost proportional to spikes: one of neuron i at the time t'
+    adds ``weights[:, i](t') kernel(t - t')`` to the target. Their rules act at the end of
+    presentations or, with an `ExponentialKernel`, all the time; then `pre_factor` is a trace of the
+    presynaptic population with the same kernel, and there are no bounds.
 
     Parameters
     ----------
@@ -114,7 +116,7 @@ class Projection:
         Starting weights, finite; with units if target and signal need them.
     rule : LearningRule, optional
         Fixed weights without one.
-    kernel : SynapticKernel, optional
+    kernel : SynapticKernel or ExponentialKernel, optional
         What a spike evokes in the target, for spikes and only for them.
     """
 
@@ -125,7 +127,7 @@ class Projection:
     target: str
     weights: np.ndarray
     rule: LearningRule | None = None
-    kernel: SynapticKernel | None = None
+    kernel: Kernel | None = None
 
     def __post_init__(self) -> None:
         """Validate what can be said without the circuit."""
@@ -136,10 +138,7 @@ class Projection:
                 f"both signal={SPIKES!r} and kernel, or neither"
             )
         if self.kernel is not None and self.rule is not None and not self.rule.at_end:
-            raise CircuitError(
-                f"projection {self.name!r}: the rule of a projection that carries spikes acts at "
-                "the end of presentations (at_end=True)"
-            )
+            self._check_event_rule(self.rule)
         weights = np.array(self.weights, dtype=float)
         if not np.all(np.isfinite(weights)):
             raise CircuitError(f"projection {self.name!r}: weights must be finite")
@@ -148,6 +147,17 @@ class Projection:
         if dimensions is not DIMENSIONLESS:
             weights = Quantity(weights, dim=dimensions)
         object.__setattr__(self, "weights", weights)
+
+    def _check_event_rule(self, rule: LearningRule) -> None:
+        """Check a rule that acts all the time on spikes, but is computed when they come."""
+        where = f"projection {self.name!r}: a rule of spikes"
+        if not isinstance(self.kernel, ExponentialKernel):
+            raise CircuitError(
+                f"{where} acts at the end of presentations (at_end=True), unless their kernel is "
+                "an ExponentialKernel"
+            )
+        if rule.bounds is not None:
+            raise CircuitError(f"{where} has no bounds: weights are changed when spikes come only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +318,9 @@ class Circuit:
                     f"one value per replicate, shape ({self.replicates},); got {np.shape(value)}"
                 )
         for trace in population.traces.values():
-            steps(trace.memory, self.dt)
+            check_kernel(f"population {population.name!r}", trace, self.dt, self.replicates)
+        if population.spikes is not None and population.spikes.refractory is not None:
+            steps(population.spikes.refractory, self.dt)
         for average in population.averages.values():
             steps(average.last, self.dt)
         shape = (self.replicates, self.batch, population.size)
@@ -335,8 +347,8 @@ class Circuit:
         if projection.kernel is not None:
             if pre.spikes is None:
                 raise CircuitError(f"{where}: {pre.name!r} does not spike")
-            steps(projection.kernel.memory, self.dt)
-            signal = Hz.dim
+            check_kernel(where, projection.kernel, self.dt, self.replicates)
+            signal = projection.kernel.dimensions
         else:
             signal = pre.dimensions(projection.signal)
         if projection.kernel is None and projection.signal not in pre.stored:
@@ -362,6 +374,24 @@ class Circuit:
         )
         if projection.rule is not None:
             self._check_rule(where, projection.rule, pre, post, weight)
+            if projection.kernel is not None and not projection.rule.at_end:
+                self._check_trace(where, projection, pre)
+
+    @staticmethod
+    def _check_trace(where: str, projection: Projection, pre: Population) -> None:
+        """Check that the pre_factor of a rule of spikes is what the projection's kernel makes."""
+        rule, kernel = projection.rule, projection.kernel
+        assert rule is not None
+        assert isinstance(kernel, ExponentialKernel)
+        trace = pre.traces.get(rule.pre_factor)
+        same = isinstance(trace, ExponentialKernel) and (
+            trace.tau == kernel.tau and np.array_equal(trace.rate, kernel.rate)
+        )
+        if not same:
+            raise CircuitError(
+                f"{where}: the pre_factor {rule.pre_factor!r} of a rule of spikes must be a trace "
+                f"of {pre.name!r} with the projection's kernel"
+            )
 
     def _check_rule(
         self, where: str, rule: LearningRule, pre: Population, post: Population, weight: Dimension

@@ -35,17 +35,18 @@ from microcircuit import elementary, noise
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import DRIVE_ORDER, DenseProjection
+from microcircuit.events import EventProjection
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Spikes, Trace
 from microcircuit.schedule import input_size
 from microcircuit.spike_objects import (
     SPACE,
-    Filter,
-    add_arrivals,
     arrived_name,
     filter_name,
+    filter_object,
     population_objects,
 )
+from microcircuit.spikes import ExponentialKernel
 
 SWEEP_ORDER = -1000
 """Of the first step of a circuit's sweeps; the others follow."""
@@ -366,16 +367,14 @@ def _filter(
     groups: Mapping[str, NeuronGroup],
     *,
     accumulate: bool,
-) -> Filter:
+) -> BrianObject:
     """Return what turns the spikes that have arrived into a compartment's potential."""
     assert projection.kernel is not None
-    group, name = groups[projection.post], filter_name(projection)
-    return Filter(
-        name,
+    return filter_object(
+        filter_name(projection),
         projection.kernel,
         circuit,
-        group,
-        arrived=add_arrivals(group, name),
+        groups[projection.post],
         target=projection.target,
         order=drive_orders(projection, circuit, accumulate=accumulate)[0],
         accumulate=accumulate,
@@ -396,13 +395,27 @@ def _dense(
     presenter: Presenter,
     *,
     accumulate: bool,
-) -> DenseProjection:
+) -> DenseProjection | EventProjection:
     rule = projection.rule
     orders = drive_orders(projection, circuit, accumulate=accumulate)
     factors = factor_variables(projection, circuit, groups, presenter)
     target = projection.target
     if projection.kernel is not None:
         target = arrived_name(filter_name(projection))
+    if isinstance(projection.kernel, ExponentialKernel) and rule is not None and not rule.at_end:
+        return EventProjection(
+            groups[projection.pre],
+            groups[projection.post],
+            target=target,
+            filtered=rule.tau is not None,
+            windowed=rule.window is not None,
+            memory=float(projection.kernel.tau / circuit.dt),
+            presenter=presenter,
+            replicates=circuit.replicates,
+            batch=circuit.batch,
+            name=projection.name,
+            **factors,
+        )
     return DenseProjection(
         groups[projection.pre],
         groups[projection.post],

@@ -21,7 +21,7 @@ from brian2.units.fundamentalunits import Dimension
 from microcircuit.checks import CircuitError, check_name, check_units
 from microcircuit.expressions import CPP_KEYWORDS, LIBRARY, ExpressionError, dimensions_of
 from microcircuit.naming import unknown
-from microcircuit.spikes import Average, Poisson, SynapticKernel
+from microcircuit.spikes import Average, Kernel, Poisson
 
 FLAGS = {
     DIFFERENTIAL_EQUATION: (),
@@ -115,8 +115,8 @@ class Population:
         differential equation is checked to be finite in any case.
     spikes : Poisson, optional
         How the neurons spike; without it they don't.
-    traces : mapping of str to SynapticKernel, optional
-        Variables that hold what the neuron's own spikes evoke, in Hz.
+    traces : mapping of str to SynapticKernel or ExponentialKernel, optional
+        Variables that hold what the neuron's own spikes evoke, in the units of the kernel.
     averages : mapping of str to Average, optional
         Variables that hold means over the end of a presentation.
 
@@ -142,7 +142,7 @@ class Population:
     links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     spikes: Poisson | None = None
-    traces: Mapping[str, SynapticKernel] = field(default_factory=dict)
+    traces: Mapping[str, Kernel] = field(default_factory=dict)
     averages: Mapping[str, Average] = field(default_factory=dict)
     updates: Mapping[str, str] = field(default_factory=dict)
 
@@ -318,8 +318,8 @@ class Population:
             raise CircuitError(f"{where}: traces are of spikes, and it has none")
         if self.spikes is not None:
             self._check_variable(f"{where}, spikes: rate", self.spikes.rate, self.stored, Hz.dim)
-        for name in self.traces:
-            self._check_variable(f"{where}, traces", name, self._declared, Hz.dim)
+        for name, kernel in self.traces.items():
+            self._check_variable(f"{where}, traces", name, self._declared, kernel.dimensions)
 
     def _check_average(self, name: str, average: Average) -> None:
         where = f"population {self.name!r}, average {name}"

@@ -14,7 +14,7 @@ from brian2 import Quantity, get_dimensions
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.experiment import Experiment, no_metrics
 from microcircuit.schedule import Presentations, Schedule, in_full, input_shape
-from microcircuit.spikes import Average, SynapticKernel
+from microcircuit.spikes import Average, ExponentialKernel, Kernel, Poisson
 
 
 def stack(circuits: Sequence[Circuit]) -> Circuit:
@@ -145,7 +145,10 @@ def structure_key(circuit: Circuit) -> tuple:
         (
             (p.name, p.size, p.equations, *sorted(p.parameters), *sorted(p.initial)),
             (*sorted(p.links.items()), *sorted(p.limits.items())),
-            (p.spikes, *((name, _kernel_key(kernel)) for name, kernel in sorted(p.traces.items()))),
+            (
+                _spikes_key(p.spikes),
+                *((name, _kernel_key(kernel)) for name, kernel in sorted(p.traces.items())),
+            ),
             tuple((name, *_average_key(p.averages[name])) for name in sorted(p.averages)),
             tuple(sorted(p.updates.items())),
         )
@@ -159,9 +162,18 @@ def structure_key(circuit: Circuit) -> tuple:
     return populations, projections, *sizes
 
 
-def _kernel_key(kernel: SynapticKernel | None) -> tuple | None:
+def _spikes_key(spikes: Poisson | None) -> tuple | None:
+    if spikes is None:
+        return None
+    period = spikes.refractory
+    return spikes.rate, None if period is None else float(period)
+
+
+def _kernel_key(kernel: Kernel | None) -> tuple | None:
     if kernel is None:
         return None
+    if isinstance(kernel, ExponentialKernel):
+        return (float(kernel.tau),)
     return float(kernel.tau_rise), float(kernel.tau_decay), float(kernel.memory)
 
 
@@ -200,7 +212,14 @@ def _stack_populations(parts: Sequence[Population], batch: int) -> Population:
         name: _values([p.parameters[name] for p in parts]) for name in first.parameters
     }
     initial = {name: _values(starts(name)) for name in first.initial}
-    return replace(first, parameters=parameters, initial=initial)
+    traces = {name: _stack_kernels([p.traces[name] for p in parts]) for name in first.traces}
+    return replace(first, parameters=parameters, initial=initial, traces=traces)
+
+
+def _stack_kernels(kernels: Sequence[Kernel]) -> Kernel:
+    """Return the kernel with the rate of each replicate; nothing else may differ."""
+    rates = [kernel.rate for kernel in kernels if isinstance(kernel, ExponentialKernel)]
+    return replace(kernels[0], rate=_values(rates)) if rates else kernels[0]
 
 
 def _stack_projections(parts: Sequence[Projection]) -> Projection:
@@ -209,4 +228,7 @@ def _stack_projections(parts: Sequence[Projection]) -> Projection:
     if rule is not None:
         rates = _values([p.rule.learning_rate for p in parts if p.rule is not None])
         rule = replace(rule, learning_rate=rates)
-    return replace(first, weights=_values([p.weights for p in parts]), rule=rule)
+    kernel = None
+    if first.kernel is not None:
+        kernel = _stack_kernels([p.kernel for p in parts if p.kernel is not None])
+    return replace(first, weights=_values([p.weights for p in parts]), rule=rule, kernel=kernel)

@@ -16,7 +16,8 @@ from microcircuit import elementary
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.kernels import Kernel
-from microcircuit.spikes import MOST, SynapticKernel
+from microcircuit.spikes import MOST, ExponentialKernel, SynapticKernel
+from microcircuit.spikes import Kernel as SpikeKernel
 
 SPACE = "_spikespace"
 """Brian2's name for the list of the neurons that spiked in a step, their number at its end."""
@@ -88,6 +89,8 @@ class SpikeSource(_Companion):
     ----------
     key : [R] int64
         Of the random numbers, which depend on it, the neuron and the time step only.
+    rest : [R * B * N]
+        Steps for which a neuron is still refractory, if neurons ever are.
     """
 
     def __init__(
@@ -102,6 +105,9 @@ class SpikeSource(_Companion):
         self._add_array("silent", size=len(group))
         self._add_array("known", size=len(group))
         self._add_array("found", size=neurons, dtype=np.int32)
+        period = population.spikes.refractory
+        if period is not None:
+            self._add_array("rest", size=len(group))
         room = MOST * len(group)
         group.variables.add_array(SPACE, size=room + 1, dtype=np.int32)
         self._kernel(
@@ -118,6 +124,7 @@ class SpikeSource(_Companion):
             room=room,
             stream=STREAM,
             negligible=NEGLIGIBLE,
+            refractory=0 if period is None else steps(period, circuit.dt),
         )
         self._enable_group_attributes()
 
@@ -167,6 +174,72 @@ class Filter(_Companion):
             accumulate=accumulate,
         )
         self._enable_group_attributes()
+
+
+class LowPass(_Companion):
+    """Sets a variable to what arrived in another one, low-passed, and empties that.
+
+    Attributes
+    ----------
+    value : [R * B * N]
+        The response.
+    decay, gain : [1], [R]
+        Of the response in a step; of what a spike adds to it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        circuit: Circuit,
+        group: NeuronGroup,
+        *,
+        arrived: str,
+        target: str,
+        order: int,
+        accumulate: bool = False,
+    ) -> None:
+        super().__init__(group, name)
+        self._add_array("value", size=len(group))
+        self._add_array("decay", size=1)
+        self._add_array("gain", size=circuit.replicates)
+        self._kernel(
+            "low_pass",
+            {"_arrived": (group, arrived), "_target": (group, target)},
+            order=order,
+            replicates=circuit.replicates,
+            neurons=len(group) // circuit.replicates,
+            accumulate=accumulate,
+        )
+        self._enable_group_attributes()
+
+
+def filter_object(
+    name: str,
+    kernel: SpikeKernel,
+    circuit: Circuit,
+    group: NeuronGroup,
+    *,
+    target: str,
+    order: int,
+    accumulate: bool = False,
+) -> BrianObject:
+    """Return what turns spikes that arrive into a variable; adds the one in which they arrive."""
+    arrived = arrived_name(name)
+    group.variables.add_array(arrived, size=len(group))
+    if isinstance(kernel, ExponentialKernel):
+        return LowPass(
+            name, circuit, group, arrived=arrived, target=target, order=order, accumulate=accumulate
+        )
+    return Filter(
+        name,
+        kernel,
+        circuit,
+        group,
+        arrived=arrived,
+        target=target,
+        order=order,
+        accumulate=accumulate,
+    )
 
 
 class Averager(_Companion):
@@ -240,13 +313,6 @@ def arrived_name(filter_of: str) -> str:
     return f"{filter_of}_arrived"
 
 
-def add_arrivals(group: NeuronGroup, filter_of: str) -> str:
-    """Add the variable in which what a filter works on arrives; return its name."""
-    arrived = arrived_name(filter_of)
-    group.variables.add_array(arrived, size=len(group))
-    return arrived
-
-
 def population_objects(
     population: Population, circuit: Circuit, group: NeuronGroup, presenter: Group
 ) -> list[BrianObject]:
@@ -256,24 +322,36 @@ def population_objects(
         objects.append(SpikeSource(population, circuit, group, presenter))
     for variable, kernel in population.traces.items():
         name = trace_name(population.name, variable)
-        arrived = add_arrivals(group, name)
-        objects += [
-            OwnSpikes(population, variable, group),
-            Filter(
-                name, kernel, circuit, group, arrived=arrived, target=variable, order=TRACE_ORDER
-            ),
-        ]
+        low_pass = filter_object(name, kernel, circuit, group, target=variable, order=TRACE_ORDER)
+        objects += [OwnSpikes(population, variable, group), low_pass]
     for variable in population.averages:
         objects.append(Averager(population, variable, group, presenter))
     return objects
 
 
-def filter_values(kernel: SynapticKernel, circuit: Circuit) -> dict[str, np.ndarray]:
-    """Return the numbers of a kernel as its `Filter` has them, in SI units."""
+def filter_values(kernel: SpikeKernel, circuit: Circuit) -> dict[str, np.ndarray]:
+    """Return the numbers of a kernel as its filter has them, in SI units."""
+    dt = float(circuit.dt)
+    if isinstance(kernel, ExponentialKernel):
+        gain = 1 / (float(kernel.tau) * np.asarray(kernel.rate, dtype=float))
+        return {
+            "decay": np.array([1 - dt / float(kernel.tau)]),
+            "gain": np.broadcast_to(gain, (circuit.replicates,)).copy(),
+        }
     taus = np.array([float(kernel.tau_decay), float(kernel.tau_rise)])
-    dt, memory = float(circuit.dt), steps(kernel.memory, circuit.dt)
+    memory = steps(kernel.memory, circuit.dt)
     return {
         "decay": np.exp(-dt / taus),
         "forgotten": np.exp(-(memory + 1) * dt / taus),
         "scale": np.array([1 / (taus[0] - taus[1])]),
     }
+
+
+def filter_state(kernel: SpikeKernel, circuit: Circuit, size: int) -> dict[str, np.ndarray]:
+    """Return what the filter of a kernel remembers of so many neurons, before any spike."""
+    shape = (circuit.replicates, circuit.batch, size)
+    if isinstance(kernel, ExponentialKernel):
+        return {"value": np.zeros(shape)}
+    memory = steps(kernel.memory, circuit.dt)
+    past = np.zeros((circuit.replicates, memory, circuit.batch, size))
+    return {"slow": np.zeros(shape), "fast": np.zeros(shape), "past": past}

@@ -1,17 +1,18 @@
 """Spikes as data: how neurons emit them, what they evoke, and averages over a phase.
 
-A population that spikes has a `Poisson` process. What its spikes evoke follows a `SynapticKernel`:
-in the neuron itself, as one of its `traces`, or across a projection, in the compartment that it
-drives. An `Average` remembers how a variable was at the end of a presentation, and of the one
-before, for rules that compare two phases.
+A population that spikes has a `Poisson` process. What its spikes evoke follows a kernel, a
+`SynapticKernel` or an `ExponentialKernel`: in the neuron itself, as one of its `traces`, or across
+a projection, in the compartment that it drives. An `Average` remembers how a variable was at the
+end of a presentation, and of the one before, for rules that compare two phases.
 """
 
 from dataclasses import dataclass
 
-from brian2 import Quantity, ms, second
-from brian2.units.fundamentalunits import have_same_dimensions
+import numpy as np
+from brian2 import Hz, Quantity, ms, second
+from brian2.units.fundamentalunits import DIMENSIONLESS, Dimension, have_same_dimensions
 
-from microcircuit.checks import CircuitError
+from microcircuit.checks import CircuitError, steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +24,29 @@ class Poisson:
     rate : str
         A stored variable of the population, in Hz. Those above one spike a step are not meant: with
         more than `MOST` spikes a step and neuron of a population, some get lost.
+    refractory : Quantity, optional
+        A neuron that has spiked stays silent for this long, a whole number of steps, and spikes
+        once in a step at most. Otherwise `rate` goes on to be the probability per time; so the
+        mean rate comes to ``rate/(1 + rate*refractory)`` where it is constant.
+
+    Raises
+    ------
+    CircuitError
+        `refractory` is not a time above zero.
     """
 
     rate: str
+    refractory: Quantity | None = None
+
+    def __post_init__(self) -> None:
+        """Validate; see `Raises`."""
+        if self.refractory is not None:
+            _check_time("spikes: refractory", self.refractory)
+
+
+def _check_time(where: str, value: Quantity) -> None:
+    if not have_same_dimensions(value, second) or not value > 0 * ms:
+        raise CircuitError(f"{where} must be a time above zero, got {value}")
 
 
 MOST = 8
@@ -62,11 +83,76 @@ class SynapticKernel:
     def __post_init__(self) -> None:
         """Validate; see `Raises`."""
         for name in ("tau_rise", "tau_decay", "memory"):
-            value = getattr(self, name)
-            if not have_same_dimensions(value, second) or not value > 0 * ms:
-                raise CircuitError(f"kernel: {name} must be a time above zero, got {value}")
+            _check_time(f"kernel: {name}", getattr(self, name))
         if self.tau_rise == self.tau_decay:
             raise CircuitError(f"kernel: tau_rise and tau_decay are both {self.tau_rise}")
+
+    @property
+    def dimensions(self) -> Dimension:
+        """Of what spikes evoke: 1/second."""
+        return Hz.dim
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExponentialKernel:
+    """What a spike evokes: a jump that decays, the low-pass of a train of spikes.
+
+    The response r to spikes at times t' is a leaky integral (explicit Euler, like all equations)
+    without a unit, whose mean is 1 where spikes come at `rate`::
+
+        tau dr/dt = -r + sum_t' delta(t - t')/rate
+
+    A spike is emitted at the end of a step; from the next one on it counts.
+
+    Parameters
+    ----------
+    tau : Quantity
+        Time constant, longer than a time step.
+    rate : Quantity or array Quantity of shape [R]
+        Above zero.
+
+    Raises
+    ------
+    CircuitError
+        `tau` is not a time, or `rate` not a frequency, above zero.
+    """
+
+    tau: Quantity
+    rate: Quantity
+
+    def __post_init__(self) -> None:
+        """Validate; see `Raises`."""
+        _check_time("kernel: tau", self.tau)
+        if not have_same_dimensions(self.rate, Hz) or not np.all(self.rate > 0 * Hz):
+            raise CircuitError(f"kernel: rate must be a frequency above zero, got {self.rate}")
+
+    @property
+    def dimensions(self) -> Dimension:
+        """Of what spikes evoke: none."""
+        return DIMENSIONLESS
+
+
+type Kernel = SynapticKernel | ExponentialKernel
+
+
+def check_kernel(where: str, kernel: Kernel, dt: Quantity, replicates: int) -> None:
+    """Check that a kernel fits to a circuit's time steps and replicates.
+
+    Raises
+    ------
+    CircuitError
+        It does not; the message begins with `where`.
+    """
+    if isinstance(kernel, SynapticKernel):
+        steps(kernel.memory, dt)
+        return
+    if not kernel.tau > dt:
+        raise CircuitError(f"{where}: kernel: tau = {kernel.tau} is not longer than a time step")
+    if np.shape(kernel.rate) not in ((), (replicates,)):
+        raise CircuitError(
+            f"{where}: kernel: rate must be a scalar or hold one value per replicate, shape "
+            f"({replicates},); got {np.shape(kernel.rate)}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

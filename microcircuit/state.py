@@ -17,10 +17,11 @@ from microcircuit.spike_objects import (
     arrived_name,
     average_name,
     filter_name,
+    filter_state,
     filter_values,
     trace_name,
 )
-from microcircuit.spikes import SynapticKernel
+from microcircuit.spikes import Kernel
 
 State = dict[str, np.ndarray]
 
@@ -50,12 +51,13 @@ def initial_state(circuit: Circuit) -> State:
         for name in (*population.states, *population.averaged, *population.updated):
             value = np.asarray(population.initial.get(name, 0.0), dtype=float)
             state[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
+        if population.spikes is not None and population.spikes.refractory is not None:
+            state[f"{population.name}_spikes.rest"] = np.zeros(shape)
     for name, kernel, population in _filters(circuit):
         shape = (circuit.replicates, circuit.batch, population.size)
-        memory = steps(kernel.memory, circuit.dt)
         state[f"{population.name}.{arrived_name(name)}"] = np.zeros(shape)
-        state |= {f"{name}.{variable}": np.zeros(shape) for variable in ("slow", "fast")}
-        state[f"{name}.past"] = np.zeros((shape[0], memory, *shape[1:]))
+        remembered = filter_state(kernel, circuit, population.size)
+        state |= {f"{name}.{variable}": value for variable, value in remembered.items()}
     for projection in circuit.projections:
         weights = np.asarray(projection.weights, dtype=float)
         shape = (circuit.replicates, *weights.shape[-2:])
@@ -65,7 +67,7 @@ def initial_state(circuit: Circuit) -> State:
     return state
 
 
-def _filters(circuit: Circuit) -> Iterator[tuple[str, SynapticKernel, Population]]:
+def _filters(circuit: Circuit) -> Iterator[tuple[str, Kernel, Population]]:
     """Yield the filters of spikes: name, kernel, and the population whose variable each sets."""
     for population in circuit.populations:
         for variable, kernel in population.traces.items():
@@ -156,6 +158,8 @@ def _rule_values(projection: Projection, circuit: Circuit) -> State:
     if rule is None:
         return {}
     values = {f"{name}.learning_rate": _per_replicate(rule.learning_rate, circuit)}
+    if projection.kernel is not None and not rule.at_end:
+        values[f"{name}.decay"] = filter_values(projection.kernel, circuit)["decay"]
     if rule.tau is not None:
         values[f"{name}.tau"] = np.array([float(rule.tau)])
     if rule.window is not None:

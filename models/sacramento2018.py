@@ -47,7 +47,33 @@ W^IP_k,k            pyramidal_to_interneuron_k
 W^PI_k,k            interneuron_to_pyramidal_k
 tau_w               tau_weights                     filter of (7)-(9)
 r_0                 rate of ``input``               stimulus, low-passed with tau_input
+psi                 rate_scale                      spikes per second where phi is 1
+r of spikes         trace                           low-passed with tau_synapse
 ==================  ==============================  =========================================
+
+Spikes
+------
+What one neuron tells another, r = phi(u) in (3)-(5) and (7)-(10), may be carried by spikes
+(``signal="spikes"``): Poisson trains S of rate psi phi(u), if wanted with a refractory period, and
+in each synapse a trace of them::
+
+    tau_s dr/dt = -r + S/psi                                                                    (11)
+
+Its mean is phi(u), so weights and learning rates need not change with psi; with a trace of S itself
+weights would be divided by psi, the rates of (7), (8) and (10) by psi^3 and that of (9) by psi^2.
+The weight that a spike finds is the one that counts for it. What a neuron learns from of its own,
+phi(u_k) and phi(vhat), are functions of its potentials as before, and so is nudging. But dendritic
+potentials fluctuate now, and the soma smooths them. So a dendrite predicts the soma through the
+membrane, as in Urbanczik and Senn (2014), https://doi.org/10.1016/j.neuron.2013.11.030: vhat is
+what the potential would be without the currents that teach::
+
+    dvhat_k/dt = -(g_lk+g_A) vhat_k + g_B (v_B,k - vhat_k), in the output area without g_A      (12)
+    dvhat^I_k/dt = -g_lk vhat^I_k + g_D (v^I_k - vhat^I_k)
+
+It settles where the attenuated potential is. Without it, what spikes of one neuron do to v_B counts
+as an error of that neuron's synapses, and all weights shrink. With ``signal="traces"`` phi(u) takes
+the place of S/psi in (11): the limit of large psi. tau_s = 3 ms and psi of the order of 100 Hz are
+those of a port of this circuit to NEST.
 
 Deviations and assumptions
 --------------------------
@@ -60,15 +86,17 @@ Deviations and assumptions
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, ms
 from pydantic import BeforeValidator, PositiveFloat, PositiveInt
 
 from microcircuit import seeding
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.parameters import NON_NEGATIVE, POSITIVE, In, parameters
+from microcircuit.spikes import ExponentialKernel, Poisson
 
 CITATION = """@inproceedings{sacramento2018dendritic,
   title     = {Dendritic cortical microcircuits approximate the backpropagation algorithm},
@@ -83,7 +111,6 @@ PYRAMIDAL = """
 dv_soma/dt = -g_leak*v_soma + g_basal*(v_basal - v_soma) + i_apical + sigma*xi : 1
 i_apical    = g_apical*(v_apical - v_soma)                       : Hz
 v_apical    = v_top_down + v_interneuron                         : 1
-v_predicted = g_basal/(g_leak + g_basal + g_apical)*v_basal      : 1
 v_basal       : 1
 v_top_down    : 1
 v_interneuron : 1
@@ -93,7 +120,6 @@ v_interneuron : 1
 OUTPUT = """
 dv_soma/dt = -g_leak*v_soma + g_basal*(v_basal - v_soma) + i_teacher + sigma*xi : 1
 i_teacher   = g_teacher*(v_target - v_soma)                      : Hz
-v_predicted = g_basal/(g_leak + g_basal)*v_basal                 : 1
 v_basal  : 1
 v_target : 1
 """
@@ -102,7 +128,6 @@ v_target : 1
 INTERNEURON = """
 dv_soma/dt = -g_leak*v_soma + g_dendrite*(v_dendrite - v_soma) + i_nudge + sigma*xi : 1
 i_nudge     = g_somatic*(v_nudge - v_soma)                       : Hz
-v_predicted = g_dendrite/(g_leak + g_dendrite)*v_dendrite        : 1
 v_dendrite : 1
 v_nudge    : 1 (linked)
 """
@@ -118,6 +143,25 @@ rate = pattern : 1 (constant over dt)
 pattern : 1
 """
 """Without the low-pass: constant in a presentation, which spares the largest product."""
+
+AT_ONCE = {
+    "hidden": "v_predicted = g_basal/(g_leak + g_basal + g_apical)*v_basal : 1\n",
+    "output": "v_predicted = g_basal/(g_leak + g_basal)*v_basal            : 1\n",
+    "interneuron": "v_predicted = g_dendrite/(g_leak + g_dendrite)*v_dendrite   : 1\n",
+}
+THROUGH_MEMBRANE = {
+    "hidden": """
+dv_predicted/dt = -(g_leak + g_apical)*v_predicted + g_basal*(v_basal - v_predicted) : 1
+""",
+    "output": """
+dv_predicted/dt = -g_leak*v_predicted + g_basal*(v_basal - v_predicted) : 1
+""",
+    "interneuron": """
+dv_predicted/dt = -g_leak*v_predicted + g_dendrite*(v_dendrite - v_predicted) : 1
+""",
+}
+PREDICTIONS = {"rates": AT_ONCE, "traces": THROUGH_MEMBRANE, "spikes": THROUGH_MEMBRANE}
+"""vhat: the dendrite's potential, attenuated, or (12)."""
 
 RATES = {
     "soft-rectifier": """
@@ -142,6 +186,16 @@ TOP_DOWN_RATES = {
     "logistic": "rate_top_down = 1/(1 + exp(-v_top_down)) : 1\n",
 }
 """phi(W_k,k+1 r_k+1) of rule (10), for circuits whose top-down weights are plastic."""
+
+SIGNALS = {
+    "rates": "",
+    "traces": "dtrace/dt = (rate - trace)/tau_synapse : 1\n",
+    "spikes": """
+spike_rate = rate_scale*rate : Hz (constant over dt)
+trace : 1
+""",
+}
+"""What other neurons get: phi itself, or r of (11), of rates or of spikes."""
 
 DENDRITIC_ERROR = "rate - rate_predicted"
 APICAL_ERROR = "-v_apical"
@@ -192,6 +246,17 @@ class Sacramento2018:
     learning_window : (Quantity, Quantity) or None
         Plastic only from the first to the second time after each onset; ours, not the paper's:
         the transient after a switch of inputs dominates late learning otherwise.
+    signal : "rates", "traces" or "spikes"
+        What neurons tell each other: phi(u) at once, through (11), or as spikes.
+    rate_scale : Quantity
+        psi, for spikes.
+    tau_synapse : Quantity
+        Of (11), for spikes and traces.
+    refractory : Quantity or None
+        How long neurons are silent after a spike. Then they spike less, and traces are smaller.
+    spiking_input : bool
+        Where the signal is spikes, input neurons spike too; else they send traces of their rates,
+        which may be negative.
     start : "random" or "self-predicting"
         All weights uniform, or interneurons that cancel the top-down input exactly.
     feedback : "random" or "symmetric"
@@ -223,6 +288,11 @@ class Sacramento2018:
         tuple[Annotated[Quantity, In("ms"), NON_NEGATIVE], Annotated[Quantity, In("ms"), POSITIVE]]
         | None
     ) = None
+    signal: Literal["rates", "traces", "spikes"] = "rates"
+    rate_scale: Annotated[Quantity, In("Hz"), POSITIVE] = 100 * Hz
+    tau_synapse: Time = 3 * ms
+    refractory: Time | None = None
+    spiking_input: bool = True
     start: Literal["random", "self-predicting"] = "random"
     feedback: Literal["random", "symmetric"] = "random"
     weight_range: PositiveFloat = 1.0
@@ -259,6 +329,17 @@ class Sacramento2018:
     def pyramidal(self) -> tuple[str, ...]:
         """Names of the pyramidal populations of areas 0..N."""
         return "input", *(f"hidden_{k}" for k in self.hidden), "output"
+
+    @property
+    def kernel(self) -> ExponentialKernel:
+        """What a spike evokes, (11)."""
+        return ExponentialKernel(tau=self.tau_synapse, rate=self.rate_scale)
+
+    def signal_of(self, population: str) -> str:
+        """Return what a population sends."""
+        if population == "input" and self.signal == "spikes" and not self.spiking_input:
+            return "traces"
+        return self.signal
 
     def attenuation(self, area: int) -> float:
         """vhat_B / v_B of a pyramidal area: g_B/(g_lk+g_B+g_A), in the output area with g_A = 0."""
@@ -367,15 +448,7 @@ def build_circuit(model: Sacramento2018, weights: Mapping[str, np.ndarray]) -> C
     CircuitError
         Weights that don't fit the areas.
     """
-    steady = model.tau_input is None
-    populations = [
-        Population(
-            name="input",
-            size=model.areas[0],
-            equations=STEADY_INPUT if steady else INPUT,
-            parameters={} if steady else {"tau_input": model.tau_input},
-        )
-    ]
+    populations = [_input(model)]
     projections = []
     for k in model.hidden:
         populations += [_hidden(model, k), _interneuron(model, k)]
@@ -383,6 +456,38 @@ def build_circuit(model: Sacramento2018, weights: Mapping[str, np.ndarray]) -> C
     populations.append(_output(model))
     projections.append(_bottom_up(model, weights, len(model.areas) - 1))
     return Circuit(populations=tuple(populations), projections=tuple(projections), dt=model.dt)
+
+
+def _sending(model: Sacramento2018, population: Population) -> Population:
+    """Return a population with what it needs to send its signal."""
+    signal = model.signal_of(population.name)
+    constants: dict[str, dict[str, object]] = {
+        "rates": {},
+        "traces": {"tau_synapse": model.tau_synapse},
+        "spikes": {"rate_scale": model.rate_scale},
+    }
+    sender = replace(
+        population,
+        equations=population.equations + SIGNALS[signal],
+        parameters={**population.parameters, **constants[signal]},
+    )
+    if signal != "spikes":
+        return sender
+    spikes = Poisson(rate="spike_rate", refractory=model.refractory)
+    return replace(sender, spikes=spikes, traces={"trace": model.kernel})
+
+
+def _input(model: Sacramento2018) -> Population:
+    steady = model.tau_input is None
+    return _sending(
+        model,
+        Population(
+            name="input",
+            size=model.areas[0],
+            equations=STEADY_INPUT if steady else INPUT,
+            parameters={} if steady else {"tau_input": model.tau_input},
+        ),
+    )
 
 
 def _shared(model: Sacramento2018) -> dict[str, object]:
@@ -395,59 +500,98 @@ def _shared(model: Sacramento2018) -> dict[str, object]:
 
 def _hidden(model: Sacramento2018, k: int) -> Population:
     plastic = one_rate(model.eta_top_down, k - 1) > 0 / ms
-    return Population(
-        name=f"hidden_{k}",
-        size=model.areas[k],
-        equations=PYRAMIDAL
-        + RATES[model.transfer]
-        + (TOP_DOWN_RATES[model.transfer] if plastic else ""),
-        parameters=_shared(model) | {"g_basal": model.g_basal, "g_apical": model.g_apical},
-        limits={"v_soma": (-DIVERGED, DIVERGED)},
+    return _sending(
+        model,
+        Population(
+            name=f"hidden_{k}",
+            size=model.areas[k],
+            equations=PYRAMIDAL
+            + PREDICTIONS[model.signal]["hidden"]
+            + RATES[model.transfer]
+            + (TOP_DOWN_RATES[model.transfer] if plastic else ""),
+            parameters=_shared(model) | {"g_basal": model.g_basal, "g_apical": model.g_apical},
+            limits={"v_soma": (-DIVERGED, DIVERGED)},
+        ),
     )
 
 
 def _output(model: Sacramento2018) -> Population:
-    return Population(
-        name="output",
-        size=model.areas[-1],
-        equations=OUTPUT + RATES[model.transfer] + TARGET_RATES[model.transfer],
-        parameters=_shared(model) | {"g_basal": model.g_basal, "g_teacher": 0 / ms},
-        limits={"v_soma": (-DIVERGED, DIVERGED)},
+    return _sending(
+        model,
+        Population(
+            name="output",
+            size=model.areas[-1],
+            equations=OUTPUT
+            + PREDICTIONS[model.signal]["output"]
+            + RATES[model.transfer]
+            + TARGET_RATES[model.transfer],
+            parameters=_shared(model) | {"g_basal": model.g_basal, "g_teacher": 0 / ms},
+            limits={"v_soma": (-DIVERGED, DIVERGED)},
+        ),
     )
 
 
 def _interneuron(model: Sacramento2018, k: int) -> Population:
-    return Population(
-        name=f"interneuron_{k}",
-        size=model.areas[k + 1],
-        equations=INTERNEURON + RATES[model.transfer],
-        parameters=_shared(model) | {"g_dendrite": model.g_dendrite, "g_somatic": model.g_somatic},
-        links={"v_nudge": (model.pyramidal[k + 1], "v_soma")},
-        limits={"v_soma": (-DIVERGED, DIVERGED)},
+    return _sending(
+        model,
+        Population(
+            name=f"interneuron_{k}",
+            size=model.areas[k + 1],
+            equations=INTERNEURON
+            + PREDICTIONS[model.signal]["interneuron"]
+            + RATES[model.transfer],
+            parameters=_shared(model)
+            | {"g_dendrite": model.g_dendrite, "g_somatic": model.g_somatic},
+            links={"v_nudge": (model.pyramidal[k + 1], "v_soma")},
+            limits={"v_soma": (-DIVERGED, DIVERGED)},
+        ),
     )
 
 
-def _rule(model: Sacramento2018, post_factor: str, rate: Quantity, tau: object) -> LearningRule:
-    return LearningRule(
-        post_factor=post_factor,
-        pre_factor="rate",
-        learning_rate=rate,
-        tau=tau,
-        window=model.learning_window,
+def _projection(
+    model: Sacramento2018,
+    weights: Mapping[str, np.ndarray],
+    name: str,
+    *,
+    pre: str,
+    post: str,
+    target: str,
+    post_factor: str,
+    rate: Quantity,
+    tau: Quantity | None,
+) -> Projection:
+    """Return a projection that carries what its neurons send, and learns from the same."""
+    signal = model.signal_of(pre)
+    return Projection(
+        name=name,
+        pre=pre,
+        post=post,
+        signal={"rates": "rate", "traces": "trace", "spikes": "spikes"}[signal],
+        target=target,
+        weights=weights[name],
+        kernel=model.kernel if signal == "spikes" else None,
+        rule=LearningRule(
+            post_factor=post_factor,
+            pre_factor="rate" if signal == "rates" else "trace",
+            learning_rate=rate,
+            tau=tau,
+            window=model.learning_window,
+        ),
     )
 
 
 def _bottom_up(model: Sacramento2018, weights: Mapping[str, np.ndarray], k: int) -> Projection:
     """Equation (7)."""
-    rate = one_rate(model.eta_bottom_up, k - 1)
-    return Projection(
-        name=f"bottom_up_{k}",
+    return _projection(
+        model,
+        weights,
+        f"bottom_up_{k}",
         pre=model.pyramidal[k - 1],
         post=model.pyramidal[k],
-        signal="rate",
         target="v_basal",
-        weights=weights[f"bottom_up_{k}"],
-        rule=_rule(model, DENDRITIC_ERROR, rate, model.tau_weights),
+        post_factor=DENDRITIC_ERROR,
+        rate=one_rate(model.eta_bottom_up, k - 1),
+        tau=model.tau_weights,
     )
 
 
@@ -457,45 +601,40 @@ def _hidden_projections(
     """Return all projections onto area k: equations (7) to (10)."""
     hidden, interneuron, above = f"hidden_{k}", f"interneuron_{k}", model.pyramidal[k + 1]
     eta_top_down = one_rate(model.eta_top_down, k - 1)
+    top_down = _projection(
+        model,
+        weights,
+        f"top_down_{k}",
+        pre=above,
+        post=hidden,
+        target="v_top_down",
+        post_factor=TOP_DOWN_ERROR,
+        rate=eta_top_down,
+        tau=None,
+    )
     return [
         _bottom_up(model, weights, k),
-        Projection(
-            name=f"pyramidal_to_interneuron_{k}",
+        _projection(
+            model,
+            weights,
+            f"pyramidal_to_interneuron_{k}",
             pre=hidden,
             post=interneuron,
-            signal="rate",
             target="v_dendrite",
-            weights=weights[f"pyramidal_to_interneuron_{k}"],
-            rule=_rule(
-                model,
-                DENDRITIC_ERROR,
-                one_rate(model.eta_to_interneuron, k - 1),
-                model.tau_weights,
-            ),
+            post_factor=DENDRITIC_ERROR,
+            rate=one_rate(model.eta_to_interneuron, k - 1),
+            tau=model.tau_weights,
         ),
-        Projection(
-            name=f"interneuron_to_pyramidal_{k}",
+        _projection(
+            model,
+            weights,
+            f"interneuron_to_pyramidal_{k}",
             pre=interneuron,
             post=hidden,
-            signal="rate",
             target="v_interneuron",
-            weights=weights[f"interneuron_to_pyramidal_{k}"],
-            rule=_rule(
-                model,
-                APICAL_ERROR,
-                one_rate(model.eta_from_interneuron, k - 1),
-                model.tau_weights,
-            ),
+            post_factor=APICAL_ERROR,
+            rate=one_rate(model.eta_from_interneuron, k - 1),
+            tau=model.tau_weights,
         ),
-        Projection(
-            name=f"top_down_{k}",
-            pre=above,
-            post=hidden,
-            signal="rate",
-            target="v_top_down",
-            weights=weights[f"top_down_{k}"],
-            rule=_rule(model, TOP_DOWN_ERROR, eta_top_down, None)
-            if eta_top_down > 0 / ms
-            else None,
-        ),
+        top_down if eta_top_down > 0 / ms else replace(top_down, rule=None),
     ]

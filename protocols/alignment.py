@@ -34,7 +34,7 @@ from microcircuit.models.sacramento2018 import (
     feedforward,
 )
 from microcircuit.parameters import POSITIVE, In, parameters
-from microcircuit.protocols.sacramento import always, mean_square, teaching_schedule
+from microcircuit.protocols.sacramento import always, mean_square, readout, teaching_schedule
 from microcircuit.records import Mean
 from microcircuit.replicates import stack
 from microcircuit.results import Metric, Results
@@ -143,7 +143,7 @@ class Alignment:
 
     def _records(self, model: Sacramento2018) -> tuple[Mean, ...]:
         """Record the fixed point, and how much it still moves."""
-        last = {"last": model.dt}
+        last = {"last": readout(model, self.duration, settled=model.dt)}
         return (
             Mean(name="rate", population="input", expression="rate", **last),
             *(

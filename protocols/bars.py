@@ -27,11 +27,11 @@ from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.sacramento import (
-    SETTLED,
     always,
     error_records,
     mean_square,
     never,
+    readout,
     silent_noise,
     teaching_schedule,
 )
@@ -134,7 +134,12 @@ class Bars:
             records=(
                 *error_records(model),
                 mean_square("v_target - v_predicted", "output", "dendritic_error_squared"),
-                Mean(name="v_soma", population="output", expression="v_soma", last=SETTLED),
+                Mean(
+                    name="v_soma",
+                    population="output",
+                    expression="v_soma",
+                    last=readout(model, self.duration),
+                ),
             ),
             live="output.dendritic_error_squared",
             snapshots=positions,

@@ -25,6 +25,7 @@ from brian2 import Quantity, ms
 from pydantic import PositiveInt
 
 from microcircuit import seeding
+from microcircuit.circuit import CircuitError
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import (
     Sacramento2018,
@@ -34,11 +35,11 @@ from microcircuit.models.sacramento2018 import (
 )
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.sacramento import (
-    SETTLED,
     always,
     error_records,
     mean_square,
     never,
+    readout,
     silent_noise,
     teaching_schedule,
 )
@@ -52,6 +53,7 @@ MODEL = Sacramento2018(
     eta_bottom_up=(0.2 / ms, 0.025 / ms),
     eta_to_interneuron=(0.06 / ms,),
     eta_from_interneuron=(0.3 / ms,),
+    spiking_input=False,
 )
 """Fig 2: 30-50-10 with the soft rectifier, random start, top-down fixed, all else plastic."""
 
@@ -89,7 +91,18 @@ class Regression:
     test_patterns: PositiveInt = 100
 
     def experiment(self, model: Sacramento2018, seed: int) -> Experiment:
-        """Return the experiment."""
+        """Return the experiment.
+
+        Raises
+        ------
+        CircuitError
+            The input is to spike, whose rates are negative as well.
+        """
+        if model.signal == "spikes" and model.spiking_input:
+            raise CircuitError(
+                "model.spiking_input = True: this task has negative input rates, which no spikes "
+                "could carry"
+            )
         weights = draw_weights(model, seed)
         frozen = replace(
             model,
@@ -130,7 +143,12 @@ class Regression:
                     mean_square("v_top_down", f"hidden_{k}", "v_top_down_squared")
                     for k in model.hidden
                 ),
-                mean_square("rate - rate_target", "output", "rate_error_squared", last=SETTLED),
+                mean_square(
+                    "rate - rate_target",
+                    "output",
+                    "rate_error_squared",
+                    last=readout(model, self.duration),
+                ),
             ),
             live="output.rate_error_squared",
             snapshots=positions,

@@ -105,3 +105,22 @@ def silent_noise(model: Sacramento2018) -> dict[str, float]:
 
 SETTLED = 1 * ms
 """Test records average over this last stretch of a presentation."""
+
+
+def readout(model: Sacramento2018, duration: Quantity, settled: Quantity = SETTLED) -> Quantity:
+    """Return the stretch before the end of a presentation over which tests average.
+
+    Spikes never settle: with them it is the second half of the presentation.
+
+    Parameters
+    ----------
+    model : Sacramento2018
+        Its `signal` and dt.
+    duration : Quantity
+        Of a presentation.
+    settled : Quantity
+        The stretch without spikes.
+    """
+    if model.signal != "spikes":
+        return settled
+    return max(1, steps(duration, model.dt) // 2) * model.dt

@@ -123,8 +123,8 @@ class Program(ABC):
         So programs store them: the weights of a neuron that spikes lie in one piece.
         """
         spiking = [p.name for p in self.structure.circuit.projections if p.kernel is not None]
-        weights = {f"{name}.w": state[f"{name}.w"].swapaxes(1, 2) for name in spiking}
-        return state | weights
+        keys = [f"{name}.{matrix}" for name in spiking for matrix in ("w", "filtered")]
+        return state | {key: state[key].swapaxes(1, 2) for key in keys if key in state}
 
     def _unfinished(self) -> Iterator[tuple[str, int]]:
         """Yield the sums of means that are zero between presentations, with their sizes."""

@@ -206,7 +206,7 @@ WRONG_CIRCUITS = {
     "a kernel without spikes": (lambda: loop(signal="psp"), "'loop': spikes, and only they"),
     "a rule that acts all the time": (
         lambda: loop(rule=rule(at_end=False, learning_rate=1 * second / ms)),
-        "'loop': the rule of a projection that carries spikes acts at the end.*at_end=True",
+        "'loop': a rule of spikes acts at the end.*at_end=True.*ExponentialKernel",
     ),
     "a filter at the end": (lambda: rule(tau=3 * ms), "acts at the end has no filter and no win"),
     "a window at the end": (lambda: rule(window=(0 * ms, 1 * ms)), "acts at the end has no filter"),

@@ -1,5 +1,6 @@
 {# Poisson spikes: neuron i is listed as often as it spikes in this step.                         #}
 {# Its number is the smallest k with uniform <= P(spikes <= k), so 0 where uniform <= exp(-mean).  #}
+{# With a refractory period neurons spike once, and then rest.                                     #}
 {# A counter gives four uniform numbers, for the neurons of the four quarters of a replicate.     #}
 {# USES_VARIABLES { t_in_timesteps, dt, _rate, _space, _first_step, _key, _uniform, _silent, _known, _found } #}
 {% extends 'common_group.cpp' %}
@@ -40,6 +41,20 @@
         const {{T}}* __restrict _quiet = _silent + _r*{{neurons}};
         int32_t* __restrict _found = {{get_array_name(variables['_found'])}};
         int _spiking = 0;
+        {% if refractory %}
+        {{T}}* __restrict _rest = {{get_array_name(variables['_rest'])}} + _r*{{neurons}};
+        for (int _i = 0; _i < {{neurons}}; _i++)
+        {
+            _found[_spiking] = _i;
+            _spiking += _uniform[_i] > _quiet[_i] && _rest[_i] == 0;
+            _rest[_i] = _rest[_i] > 0 ? _rest[_i] - 1 : 0;
+        }
+        for (int _n = 0; _n < _spiking; _n++)
+        {
+            _spikes[_count++] = _r*{{neurons}} + _found[_n];
+            _rest[_found[_n]] = {{refractory}};
+        }
+        {% else %}
         for (int _i = 0; _i < {{neurons}}; _i++)
         {
             _found[_spiking] = _i;
@@ -61,6 +76,7 @@
                     break;
             }
         }
+        {% endif %}
     }
     _spikes[{{room}}] = _count;
 {% endblock %}

@@ -72,6 +72,11 @@ PROTOCOLS: dict[str, Entry] = {
         "Alignment",
         "angle between the circuit's weight updates and backprop's, over the mixing factor",
     ),
+    "spiking-convergence": Entry(
+        "spiking_convergence",
+        "SpikingConvergence",
+        "with more spikes the circuit of Sacramento 2018 comes closer to that with rates",
+    ),
     "segregated-mnist": Entry(
         "segregated_mnist",
         "SegregatedMnist",

@@ -1,6 +1,6 @@
 """What the protocols of the Sacramento 2018 circuit share: teaching schedules and records."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from brian2 import Quantity, ms
@@ -95,6 +95,37 @@ def error_records(model: Sacramento2018) -> tuple[Mean, ...]:
             mean_square("v_nudge - v_soma", f"interneuron_{k}", "error_squared"),
         )
     )
+
+
+def apical_shot_noise(
+    model: Sacramento2018,
+    weights: Mapping[str, np.ndarray],
+    rates: Mapping[str, np.ndarray],
+    area: int,
+) -> float:
+    """Return the variance of apical potentials that remains when nothing but spikes fluctuates.
+
+    A trace of Poisson spikes with the rate psi phi has the mean phi and the variance
+    phi/(psi (2 tau_s - dt)), and those of different neurons are independent.
+
+    Parameters
+    ----------
+    model : Sacramento2018
+        For psi, tau_s and dt.
+    weights : mapping of str to array [post, pre]
+        Of ``top_down_k`` and ``interneuron_to_pyramidal_k``.
+    rates : mapping of str to array [neuron]
+        Mean phi of the next area and of the interneurons, by their populations.
+    area : int
+        k.
+    """
+    sources = {
+        f"top_down_{area}": model.pyramidal[area + 1],
+        f"interneuron_to_pyramidal_{area}": f"interneuron_{area}",
+    }
+    per_rate = 1 / float(model.rate_scale * (2 * model.tau_synapse - model.dt))
+    variance = sum(weights[name] ** 2 @ rates[source] for name, source in sources.items())
+    return float(per_rate * np.mean(variance))
 
 
 def silent_noise(model: Sacramento2018) -> dict[str, float]:

@@ -3,7 +3,8 @@
 Starting from random weights, the circuit is shown random patterns and no teacher. Only the weights
 to and from the interneurons learn. As the interneurons come to predict the next area, and their
 input to cancel the top-down input, the apical potential falls towards silence: then whatever is
-left there once a teacher appears is an error.
+left there once a teacher appears is an error. Spikes leave their shot noise there, which nobody
+can predict: with them the metric ``v_apical_squared.shot_noise`` says how much that is.
 
 Input rates are uniform in (0, 1); a pattern lasts 100 ms (public re-implementations).
 """
@@ -19,8 +20,9 @@ from microcircuit.checks import steps
 from microcircuit.experiment import Experiment, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
-from microcircuit.protocols.sacramento import error_records, mean_square
+from microcircuit.protocols.sacramento import apical_shot_noise, error_records, mean_square
 from microcircuit.protocols.stimuli import uniform_patterns
+from microcircuit.records import Mean
 from microcircuit.results import Metric, Results
 from microcircuit.schedule import Presentations, Schedule
 
@@ -77,11 +79,18 @@ class SelfPrediction:
                     mean_square("v_top_down", f"hidden_{k}", "v_top_down_squared")
                     for k in model.hidden
                 ),
+                *(_rate_records(model) if model.signal == "spikes" else ()),
             ),
             live="hidden_1.v_apical_squared",
             snapshots=evenly(self.presentations, 10),
             metrics=lambda results: _metrics(results, model),
         )
+
+
+def _rate_records(model: Sacramento2018) -> tuple[Mean, ...]:
+    """Record the mean rates of what drives apical dendrites."""
+    above = {name for k in model.hidden for name in (model.pyramidal[k + 1], f"interneuron_{k}")}
+    return tuple(Mean(name="rate", population=name, expression="rate") for name in sorted(above))
 
 
 def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:
@@ -105,4 +114,20 @@ def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:
             metrics[f"{population}.{name}.fall"] = Metric(
                 float(first / last), description=f"first over last {name} of {population}"
             )
+        if model.signal == "spikes":
+            metrics[f"hidden_{k}.v_apical_squared.shot_noise"] = Metric(
+                _shot_noise(results, model, k, end),
+                description=f"its part that is shot noise, in the last {end} presentations",
+            )
     return metrics
+
+
+def _shot_noise(results: Results, model: Sacramento2018, k: int, count: int) -> float:
+    """Return the variance of apical potentials from spikes alone, with the weights at the end."""
+    names = f"top_down_{k}", f"interneuron_to_pyramidal_{k}"
+    weights = {name: results.weights(name)[-1][0] for name in names}
+    rates = {
+        name: results.record(name, "rate")[-count:].mean(axis=(0, 1, 2))
+        for name in (model.pyramidal[k + 1], f"interneuron_{k}")
+    }
+    return apical_shot_noise(model, weights, rates, k)

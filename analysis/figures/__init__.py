@@ -22,6 +22,7 @@ from microcircuit.analysis.figures.rules import rules_figure
 from microcircuit.analysis.figures.segregated_mnist import segregated_mnist_figure
 from microcircuit.analysis.figures.segregated_traces import segregated_traces_figure
 from microcircuit.analysis.figures.self_prediction import self_prediction_figure
+from microcircuit.analysis.figures.spiking_convergence import spiking_convergence_figure
 from microcircuit.analysis.figures.study import Columns, study_figure
 from microcircuit.analysis.figures.style import Picture, paper_style
 from microcircuit.results import Results
@@ -32,6 +33,7 @@ FIGURES: dict[str, Callable[[Results], Picture]] = {
     "regression": regression_figure,
     "bars": bars_figure,
     "alignment": alignment_figure,
+    "spiking-convergence": spiking_convergence_figure,
     "segregated-mnist": segregated_mnist_figure,
     "segregated-traces": segregated_traces_figure,
     "denoising": denoising_figure,

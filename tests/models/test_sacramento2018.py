@@ -2,16 +2,18 @@
 
 `Transcription` is written from the equations (1)-(10) of the paper alone and shares no line with
 the model or the engine: times in ms, one array a variable, explicit Euler with everything on the
-right-hand sides at the start of the step.
+right-hand sides at the start of the step. With spikes it follows the section "Spikes" of the model,
+and is given the spikes of the run.
 """
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Hz, ms
 
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
+from microcircuit.records import Spikes
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
 
@@ -26,10 +28,11 @@ DURATIONS = 300, 180, 420, 250, 350
 class Transcription:
     """Areas 0..N; W_pp[k] is onto area k from below, W_td[k] from above, hidden areas 1..N-1."""
 
-    dt, tau_in = 0.1, 3.0
+    dt, tau_in, tau_s, psi = 0.1, 3.0, 2.0, 0.5
     g_lk, g_b, g_d, g_a, g_som = 0.1, 1.0, 1.0, 0.8, 0.8
 
-    def __init__(self, areas, weights, phi, eta, tau_w=None, window=None):
+    def __init__(self, areas, weights, phi, eta, tau_w=None, window=None, signal="rates"):
+        self.signal = signal
         self.N, self.phi, self.eta, self.tau_w, self.window = (
             len(areas) - 1,
             phi,
@@ -43,31 +46,46 @@ class Transcription:
         self.r0 = np.zeros(areas[0])
         self.u = {k: np.zeros(areas[k]) for k in range(1, self.N + 1)}
         self.u_int = {k: np.zeros(areas[k + 1]) for k in self.hidden}
+        self.trace = {k: np.zeros(size) for k, size in enumerate(areas)}
+        self.trace_int = {k: np.zeros(areas[k + 1]) for k in self.hidden}
+        self.response = {key: np.zeros(len(value)) for key, value in weights.items()}
+        self.predicted = {k: np.zeros(areas[k]) for k in range(1, self.N + 1)}
+        self.predicted_int = {k: np.zeros(areas[k + 1]) for k in self.hidden}
 
-    def present(self, pattern, target, g_teacher, steps, learning=True):
+    def present(self, pattern, target, g_teacher, steps, learning=True, spikes=None):
         for n in range(steps):
             on = self.window is None or self.window[0] <= n * self.dt < self.window[1]
-            self.step(pattern, target, g_teacher, on, learning)
+            self.step(pattern, target, g_teacher, on, learning, spikes and spikes[n])
 
-    def step(self, pattern, target, g_teacher, on, learning):
+    def onto(self, name, k, r):
+        if self.signal == "spikes":
+            return self.response[name, k]
+        return self.W[name, k] @ r
+
+    def step(self, pattern, target, g_teacher, on, learning, spikes=None):
         phi, W, N = self.phi, self.W, self.N  # noqa: N806 - as in the paper
-        r = {0: self.r0} | {k: phi(u) for k, u in self.u.items()}
-        r_int = {k: phi(u) for k, u in self.u_int.items()}
-        v_b = {k: W["bottom_up", k] @ r[k - 1] for k in range(1, N + 1)}
-        top_down = {k: W["top_down", k] @ r[k + 1] for k in self.hidden}
-        v_a = {k: top_down[k] + W["interneuron_to_pyramidal", k] @ r_int[k] for k in self.hidden}
-        v_d = {k: W["pyramidal_to_interneuron", k] @ r[k] for k in self.hidden}
+        own = {0: self.r0} | {k: phi(u) for k, u in self.u.items()}
+        own_int = {k: phi(u) for k, u in self.u_int.items()}
+        at_once = self.signal == "rates"
+        r, r_int = (own, own_int) if at_once else (self.trace, self.trace_int)
+        v_b = {k: self.onto("bottom_up", k, r[k - 1]) for k in range(1, N + 1)}
+        top_down = {k: self.onto("top_down", k, r[k + 1]) for k in self.hidden}
+        back = {k: self.onto("interneuron_to_pyramidal", k, r_int[k]) for k in self.hidden}
+        v_a = {k: top_down[k] + back[k] for k in self.hidden}
+        v_d = {k: self.onto("pyramidal_to_interneuron", k, r[k]) for k in self.hidden}
 
         products = {}
         for k in range(1, N + 1):
             g_a = self.g_a if k < N else 0.0
             predicted = self.g_b / (self.g_lk + self.g_b + g_a) * v_b[k]
-            products["bottom_up", k] = np.outer(r[k] - phi(predicted), r[k - 1])
+            predicted = predicted if at_once else self.predicted[k]
+            products["bottom_up", k] = np.outer(own[k] - phi(predicted), r[k - 1])
         for k in self.hidden:
             predicted = self.g_d / (self.g_lk + self.g_d) * v_d[k]
-            products["pyramidal_to_interneuron", k] = np.outer(r_int[k] - phi(predicted), r[k])
+            predicted = predicted if at_once else self.predicted_int[k]
+            products["pyramidal_to_interneuron", k] = np.outer(own_int[k] - phi(predicted), r[k])
             products["interneuron_to_pyramidal", k] = np.outer(-v_a[k], r_int[k])
-            products["top_down", k] = np.outer(r[k] - phi(top_down[k]), r[k + 1])
+            products["top_down", k] = np.outer(own[k] - phi(top_down[k]), r[k + 1])
 
         du, du_int = {}, {}
         for k in range(1, N):
@@ -87,9 +105,34 @@ class Transcription:
                     old = self.filter[key]
                     self.W[key] = W[key] + self.dt * self.eta[key[0]] * old
                     self.filter[key] = old + self.dt / self.tau_w * (product - old)
+        if not at_once:
+            self.send(own, own_int, spikes)
+            self.predict(v_b, v_d)
         self.r0 = self.r0 + self.dt / self.tau_in * (pattern - self.r0)
         self.u = {k: u + self.dt * du[k] for k, u in self.u.items()}
         self.u_int = {k: u + self.dt * du_int[k] for k, u in self.u_int.items()}
+
+    def send(self, own, own_int, spikes):
+        """Equation (11); a spike counts in the next step, with the weights as they are by now."""
+        step, areas, interneurons = self.dt / self.tau_s, own, own_int
+        if self.signal == "spikes":
+            scale = self.dt * self.psi
+            areas, interneurons = ([counts / scale for counts in part] for part in spikes)
+            interneurons = dict(zip(self.hidden, interneurons, strict=True))
+            for (name, k), w in self.W.items():
+                source = {"bottom_up": k - 1, "top_down": k + 1}.get(name, k)
+                sent = interneurons[k] if name.startswith("inter") else areas[source]
+                self.response[name, k] = (1 - step) * self.response[name, k] + step * w @ sent
+        self.trace = {k: r + step * (areas[k] - r) for k, r in self.trace.items()}
+        self.trace_int = {k: r + step * (interneurons[k] - r) for k, r in self.trace_int.items()}
+
+    def predict(self, v_b, v_d):
+        """Equation (12)."""
+        for k, v in self.predicted.items():
+            g_a = self.g_a if k < self.N else 0.0
+            self.predicted[k] = v + self.dt * (-(self.g_lk + g_a) * v + self.g_b * (v_b[k] - v))
+        for k, v in self.predicted_int.items():
+            self.predicted_int[k] = v + self.dt * (-self.g_lk * v + self.g_d * (v_d[k] - v))
 
 
 PHI = {
@@ -209,6 +252,70 @@ def test_circuit_does_what_the_paper_says(drill, compiled, largest_difference, d
     assert expected.keys() == found.keys()
     for key, value in expected.items():
         assert largest_difference(value, found[key].reshape(value.shape)) < TOLERANCE, key
+
+
+SPIKING = "two hidden areas, logistic, filtered, window, top-down plastic"
+
+
+@pytest.mark.parametrize(
+    ("device", "signal"), [("numpy", "traces"), ("cpp", "spikes"), ("numpy", "spikes")]
+)
+def test_circuit_does_the_same_with_spikes(drill, compiled, largest_difference, device, signal):
+    areas, transfer, tau, window, _ = CASES[SPIKING]
+    model, eta = model_of(*CASES[SPIKING])
+    model = replace(
+        model,
+        signal=signal,
+        rate_scale=1000 * Transcription.psi * Hz,
+        tau_synapse=Transcription.tau_s * ms,
+    )
+    weights = draw_weights(model, 7)
+    circuit = build_circuit(model, weights)
+    interneurons = [f"interneuron_{k}" for k in model.hidden]
+    spiking = [*model.pyramidal, *interneurons] if signal == "spikes" else []
+    records = tuple(Spikes(population=name) for name in spiking)
+    structure = replace(drill.structure, circuit=circuit, records=records)
+    shown = presentations(areas)
+    parameters = parameter_values(structure, circuit, 0)
+    chunk = compiled(structure, device).run(initial_state(circuit), parameters, shown, 0)
+
+    counts = {name: chunk.records[f"record_{name}_spikes"] for name in spiking}
+    assert all(spikes.sum() > 100 for spikes in counts.values())
+    paper = Transcription(areas, by_key(weights), PHI[transfer], eta, tau, window, signal)
+    starts = np.concatenate([[0], np.cumsum(DURATIONS)])
+    for p, steps in enumerate(DURATIONS):
+        in_time = [
+            [[counts[name][n] for name in names] for names in (model.pyramidal, interneurons)]
+            for n in range(starts[p], starts[p + 1])
+            if spiking
+        ]
+        paper.present(
+            shown.inputs["input.pattern"][p],
+            shown.inputs["output.v_target"][p],
+            shown.inputs["output.g_teacher"][p] / 1000,
+            steps,
+            shown.learning[p],
+            in_time,
+        )
+    names = {k: f"hidden_{k}" for k in paper.hidden} | {paper.N: "output"}
+    expected = {f"{name}.v_soma": paper.u[k] for k, name in names.items()}
+    expected |= {f"{name}.v_predicted": paper.predicted[k] for k, name in names.items()}
+    expected |= {f"interneuron_{k}.v_soma": u for k, u in paper.u_int.items()}
+    expected |= {f"interneuron_{k}.v_predicted": v for k, v in paper.predicted_int.items()}
+    expected |= {f"{name}_{k}.w": w for (name, k), w in paper.W.items()}
+    for (name, k), w in paper.W.items():
+        assert np.max(np.abs(w - weights[f"{name}_{k}"])) > MOVED, name
+    for key, value in expected.items():
+        found = chunk.state[key].reshape(value.shape)
+        assert largest_difference(value, found) < TOLERANCE, key
+
+
+def test_input_that_does_not_spike_sends_traces():
+    model = Sacramento2018(areas=(3, 2, 2), signal="spikes", spiking_input=False)
+    circuit = build_circuit(model, draw_weights(model, 1))
+    assert circuit.population("input").spikes is None
+    assert circuit.projection("bottom_up_1").signal == "trace"
+    assert circuit.projection("bottom_up_2").signal == "spikes"
 
 
 # ------------------------------------------------------------------------ starting weights

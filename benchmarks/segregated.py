@@ -11,6 +11,7 @@ import argparse
 import os
 import resource
 import time
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,19 +26,20 @@ from microcircuit.together import Together
 
 PIXELS, DRAWN, BRIGHTNESS = 784, 0.19, 0.69
 """Of MNIST: so many pixels are not black, and their mean is so."""
-SHOWN = 1000
-"""Different images."""
 
 
 class Made(Data):
     """Images of random pixels, so that the benchmark needs no files."""
 
+    shown: ClassVar[int] = 1000
+    """Different ones."""
+
     def load(self) -> Images:
         """Return training images, and a few to test with."""
         random = np.random.default_rng(0)
-        lit = random.random((SHOWN, PIXELS)) < DRAWN
+        lit = random.random((self.shown, PIXELS)) < DRAWN
         images = (lit * random.uniform(2 * BRIGHTNESS - 1, 1, lit.shape)).astype(np.float32)
-        labels = random.integers(CLASSES, size=SHOWN)
+        labels = random.integers(CLASSES, size=self.shown)
         return Images(images, labels, images[:10], labels[:10])
 
 

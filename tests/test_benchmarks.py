@@ -5,11 +5,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from microcircuit.devices import NumpyProgram
+from microcircuit.models.sacramento2018_mnist import SacramentoMnist
+from microcircuit.simulation import DeviceSettings
+from microcircuit.state import initial_state, parameter_values
 
 sys.path.append(str(Path(__file__).parents[1]))  # benchmarks are not a part of what is installed
 
-from benchmarks import costs, figure, nest_peer, report, timing
+from benchmarks import costs, events, figure, nest_peer, report, timing, two_step
 from benchmarks.plan import PARTS, REFERENCE, Plan
 from benchmarks.results import Measurement, Results
 from benchmarks.table import Row, Target, markdown, number
@@ -273,3 +279,95 @@ def test_plan_compares_neighbours(tmp_path):
     ours = labels.index(f"{PRE}x{POST}, plastic, double, ours")
     assert labels[ours + 1] == "memory, update 3.14 MB"
     assert "no interpreter" in plan.missing["nest"]
+
+
+@pytest.mark.parametrize("form", ["events", "dense"])
+def test_projection_of_spikes_learns(form, monkeypatch):
+    monkeypatch.setattr(events, "STEPS", 200)
+    monkeypatch.setitem(events.LENGTHS, form, 2)
+    setup = events.Setup(form, 6, 4)
+    start = initial_state(setup.circuit)
+    values = parameter_values(setup.structure, setup.circuit, 0)
+    end = NumpyProgram(setup.structure).run(start, values, setup.stimuli(200.0, 2), 0)
+    assert end.presentations == 2
+    assert np.any(end.state["projection.w"] != start["projection.w"])
+
+
+def test_neurons_of_spikes_have_no_projection():
+    assert not events.Setup("neurons", 6, 4).circuit.projections
+
+
+FIXED, KEPT, SPIKE, NEURONS = 0.01, 0.005, 3e-4, 0.02
+"""CPU seconds of a made-up projection with events, and of its neurons."""
+
+
+@pytest.fixture
+def spiking():
+    """A run at some rates."""
+    rates = [0.0, 1.0, 10.0, 20.0, 200.0]
+    alone = [FIXED + KEPT * -np.expm1(-r * events.TRACE) + SPIKE * r for r in rates]
+    measured = {
+        "events": [NEURONS + cost for cost in alone],
+        "neurons": [NEURONS] * len(rates),
+        "dense": [0.6] * len(rates),
+    }
+    return Results(
+        machine={},
+        settings={"rounds": 3, "pre": PRE, "post": POST},
+        measurements=[
+            Measurement("events", {"form": form, "rate": str(rate)}, [cost] * 3)
+            for form, values in measured.items()
+            for rate, cost in zip(rates, values, strict=True)
+        ]
+        + [Measurement("nest", {"pre": PRE, "post": POST}, rounds(0.02))],
+    )
+
+
+def test_fit_finds_what_spikes_cost(spiking):
+    fit = events.Fit.of(events.Costs(spiking))
+    assert (fit.fixed, fit.kept, fit.spike) == pytest.approx((FIXED, KEPT, SPIKE))
+    assert fit.residual < 1e-6
+    assert fit.at(np.array([0.0])) == pytest.approx(FIXED)
+
+
+def test_events_are_compared_with_nest(spiking):
+    nest, stock, dense, alone = events.comparisons(events.Costs(spiking))
+    assert nest.verdict == "yes"
+    assert nest.ratio.median == pytest.approx(200 / nest.ours[0])
+    assert stock.peer is None
+    assert dense.ratio.median < alone.ratio.median
+    without = replace(spiking, missing={"nest": nest_peer.INSTALL})
+    without.measurements.pop()
+    first = events.comparisons(events.Costs(without))[0]
+    assert (first.peer_name, first.verdict) == (f"NEST: {nest_peer.INSTALL}", "not measured")
+
+
+def test_events_document_and_figure(spiking, tmp_path):
+    text = events.document(spiking)
+    assert f"{number(1e9 * SPIKE / SYNAPSES)} ns for each spike and synapse" in text
+    widths = [line.count("|") for line in text.splitlines() if line.startswith("|")]
+    assert set(widths) == {6, 7}
+    events.draw(spiking, tmp_path / "events.png")
+    assert (tmp_path / "events.png").stat().st_size > 10_000
+
+
+def test_two_step_peer_learns_the_same():
+    model = SacramentoMnist(hidden=(6, 5))
+    experiment = two_step.training(model)
+    ours = two_step.Ours(experiment, DeviceSettings(name="numpy")).learn(3)
+    theirs = two_step.Peer(experiment, model, "double").learn(3)
+    for name, value in theirs.items():
+        np.testing.assert_allclose(ours[f"{name}.w"][0], value, rtol=1e-9, err_msg=name)
+
+
+def test_two_step_epoch_is_scaled(monkeypatch):
+    clock = iter([1.0, 3.0])
+    monkeypatch.setattr(two_step, "cpu_seconds", lambda: next(clock))
+    assert two_step.epoch_seconds(lambda minibatches: {}, 550) == 20
+
+
+def test_two_step_verdicts():
+    names = "single", "double", "numpy, single", "numpy, double"
+    single, double = two_step.rows(dict(zip(names, map(rounds, (4, 8, 6, 12)), strict=True)))
+    assert (single.verdict, double.verdict) == ("yes", "**no**")
+    assert single.ratio.median == pytest.approx(1.5)

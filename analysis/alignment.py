@@ -169,7 +169,8 @@ def alignment(results: Results) -> Alignment:
     The update of area k is the outer product of phi(u_k) - phi(vhat_B,k), the mismatch between
     soma and dendrite, and the rates r_{k-1} of the area below: the direction in which rule (7) of
     Sacramento et al. (2018) drives the weights while the circuit is there. The gradient is that of
-    `microcircuit.analysis.backprop`, without a teacher in the forward pass.
+    `microcircuit.analysis.backprop`, without a teacher in the forward pass. A spiking circuit never
+    settles: there potentials are means over time, and what shot noise is left turns the update.
 
     Parameters
     ----------
@@ -184,7 +185,8 @@ def alignment(results: Results) -> Alignment:
     transfer = transfer_of(results.config["model"])
     points = fixed_points(results)
     rates = [points.pattern, *(transfer.value(v) for v in points.soma[:-1])]
-    factors = attenuations(points, rates)
+    settled = results.config["model"].get("signal") != "spikes"
+    factors = attenuations(points, rates, settled=settled)
     angles = np.zeros((*points.pattern.shape[:2], len(rates)))
     for p, r in np.ndindex(*points.pattern.shape[:2]):
         exact = gradients(
@@ -205,7 +207,9 @@ def alignment(results: Results) -> Alignment:
     )
 
 
-def attenuations(points: FixedPoints, rates: Sequence[np.ndarray]) -> np.ndarray:
+def attenuations(
+    points: FixedPoints, rates: Sequence[np.ndarray], *, settled: bool = True
+) -> np.ndarray:
     """Return by how much dendritic potentials are attenuated, a_k in vhat_B,k = a_k W_k r_{k-1}.
 
     They follow from what was recorded, so they hold for any conductances.
@@ -216,6 +220,8 @@ def attenuations(points: FixedPoints, rates: Sequence[np.ndarray]) -> np.ndarray
         With weights and dendritic predictions.
     rates : sequence of array [presentation, replicate, neuron]
         r_0..r_{N-1}.
+    settled : bool
+        Predictions are those of a fixed point, and not means of what fluctuates.
 
     Returns
     -------
@@ -232,7 +238,7 @@ def attenuations(points: FixedPoints, rates: Sequence[np.ndarray]) -> np.ndarray
     for weight, rate, predicted in zip(points.weights, rates, points.predicted, strict=True):
         basal = np.einsum("rij,prj->pri", weight, rate)
         factor = np.sum(predicted * basal, axis=-1) / np.sum(basal**2, axis=-1)
-        if not np.allclose(predicted, factor[..., None] * basal, rtol=0, atol=SAME):
+        if settled and not np.allclose(predicted, factor[..., None] * basal, rtol=0, atol=SAME):
             raise ResultsError(
                 "dendritic predictions don't follow from the stored weights: alignment needs "
                 "weights that don't learn, and one of the model's own transfer functions"

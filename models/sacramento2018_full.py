@@ -64,6 +64,8 @@ def full_parameters(model: SacramentoMnist, inputs: int, classes: int) -> Sacram
         eta_from_interneuron=per_ms([model.eta_from_interneuron for _ in hidden], unchanged),
         eta_top_down=per_ms([model.eta_top_down for _ in hidden], unchanged),
         learning_window=(model.settling, model.duration),
+        signal=model.signal,
+        rate_scale=model.rate_scale,
         dt=model.dt,
     )
 
@@ -131,9 +133,18 @@ def full_circuit(model: SacramentoMnist, weights: Mapping[str, np.ndarray]) -> C
 
 
 def _bias(weights_of: Projection, kind: str, weights: Mapping[str, np.ndarray]) -> Projection:
-    """Return a bias that learns as the weights of the same dendrite do."""
+    """Return a bias that learns as the weights of the same dendrite do, and never spikes."""
     name = f"{kind}_{weights_of.name.rpartition('_')[2]}"
-    return replace(weights_of, name=name, pre="bias", weights=weights[name])
+    rule = weights_of.rule and replace(weights_of.rule, pre_factor="rate")
+    return replace(
+        weights_of,
+        name=name,
+        pre="bias",
+        signal="rate",
+        kernel=None,
+        weights=weights[name],
+        rule=rule,
+    )
 
 
 def _paced(population: Population) -> Population:

@@ -8,7 +8,7 @@ same classifier with the dynamics of equations (1)-(10).
 from typing import Annotated, Literal
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, ms
 from pydantic import BeforeValidator, Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from microcircuit import seeding
@@ -47,6 +47,9 @@ class SacramentoMnist:
     ----------
     dynamics : "two-step" or "full"
         Two sweeps a presentation, or equations (1)-(10).
+    signal : "rates" or "spikes"
+        What neurons tell each other, see `microcircuit.models.sacramento2018`; spikes need the full
+        form.
     hidden : tuple of int
         Neurons of each hidden area.
     batch : int
@@ -81,9 +84,12 @@ class SacramentoMnist:
         Of the full form: low-pass filter of the plasticity.
     g_leak, g_dendritic : Quantity
         Of the full form: leak, and g_B = g_D; the others follow from the mixing factors.
+    rate_scale : Quantity
+        Of the full form with spikes: psi.
     """
 
     dynamics: Literal["two-step", "full"] = "two-step"
+    signal: Literal["rates", "spikes"] = "rates"
     hidden: tuple[PositiveInt, ...] = (500, 500)
     batch: PositiveInt = 10
     mixing_hidden: Factor = 0.1
@@ -106,6 +112,7 @@ class SacramentoMnist:
     tau_weights: Time | None = 30 * ms
     g_leak: Conductance = 0.1 / ms
     g_dendritic: Conductance = 1 / ms
+    rate_scale: Annotated[Quantity, In("Hz"), POSITIVE] = 1000 * Hz
 
     def __post_init__(self) -> None:
         """Check how many numbers there are, and what they are for."""
@@ -120,6 +127,11 @@ class SacramentoMnist:
             given = len(getattr(self, name))
             if given not in (1, count):
                 raise ValueError(f"{name}: give one number for all areas or {count}; got {given}")
+        if self.signal == "spikes" and self.dynamics == "two-step":
+            raise ValueError(
+                "signal = 'spikes': the two-step form has no time in which to spike: set "
+                "dynamics = 'full' as well"
+            )
         if self.frozen_hidden and hidden < 2:
             raise ValueError("frozen_hidden: a single hidden area has no weights to another one")
         if not self.settling < self.duration:

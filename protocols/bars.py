@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, ms
 from pydantic import PositiveInt
 
 from microcircuit import seeding
@@ -52,8 +52,13 @@ MODEL = Sacramento2018(
     eta_to_interneuron=(1.6e-2 / ms,),
     eta_from_interneuron=(0 / ms,),
     weight_range=3.0,
+    rate_scale=2000 * Hz,
 )
-"""9-30-3 from the self-predicting state; without noise, interneuron-to-apical weights fixed."""
+"""9-30-3 from the self-predicting state; without noise, interneuron-to-apical weights fixed.
+
+With spikes each neuron stands for some twenty: at a psi of 100 or 300 Hz large weights make more of
+the shot noise than of the difference between bars.
+"""
 
 SIDE = 3
 CLASSES = ("horizontal", "vertical", "diagonal")

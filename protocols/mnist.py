@@ -172,7 +172,9 @@ class Mnist:
 def _records(model: SacramentoMnist) -> tuple[Record, ...]:
     """Record the error of the output; of tests its potentials, apical ones and interneurons."""
     form = FORMS[model.dynamics]
-    last = form.dt(model)
+    # Spikes never settle: they are averaged over all of the time in which weights learn.
+    spiking = model.signal == "spikes"
+    last = model.duration - model.settling if spiking else form.dt(model)
     inner = [
         record
         for k in model.hidden_areas

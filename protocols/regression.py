@@ -21,7 +21,7 @@ from dataclasses import replace
 from typing import Annotated, ClassVar
 
 import numpy as np
-from brian2 import Quantity, ms
+from brian2 import Hz, Quantity, ms
 from pydantic import PositiveInt
 
 from microcircuit import seeding
@@ -53,9 +53,14 @@ MODEL = Sacramento2018(
     eta_bottom_up=(0.2 / ms, 0.025 / ms),
     eta_to_interneuron=(0.06 / ms,),
     eta_from_interneuron=(0.3 / ms,),
+    rate_scale=10_000 * Hz,
     spiking_input=False,
 )
-"""Fig 2: 30-50-10 with the soft rectifier, random start, top-down fixed, all else plastic."""
+"""Fig 2: 30-50-10 with the soft rectifier, random start, top-down fixed, all else plastic.
+
+phi is of the order of 0.005 to 0.1 here, so with this psi neurons spike 50 to 1,000 times a second.
+Input rates may be negative, and are not sent as spikes.
+"""
 
 DEEP, SHALLOW = 0, 1
 """The replicates: the circuit, and the one whose hidden area does not learn."""

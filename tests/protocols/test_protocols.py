@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import Hz, kHz, ms
+from scipy.signal import lfilter
 
 from microcircuit.circuit import CircuitError
 from microcircuit.computation import Computation
 from microcircuit.experiment import Experiment
-from microcircuit.models.sacramento2018 import draw_weights, feedforward
+from microcircuit.models.sacramento2018 import Sacramento2018, draw_weights, feedforward
 from microcircuit.parameters import ParameterError
 from microcircuit.protocols import PROTOCOLS
 from microcircuit.protocols.alignment import FEEDBACKS, Alignment, with_mixing_factor
@@ -22,7 +23,9 @@ from microcircuit.protocols.bars import MODEL as BARS_MODEL
 from microcircuit.protocols.bars import Bars, bars
 from microcircuit.protocols.regression import DEEP, SHALLOW, Regression, teacher_network
 from microcircuit.protocols.regression import MODEL as REGRESSION_MODEL
-from microcircuit.protocols.sacramento import TEACHING_INPUTS
+from microcircuit.protocols.sacramento import TEACHING_INPUTS, apical_shot_noise
+from microcircuit.protocols.spiking_convergence import MODEL as CONVERGENCE_MODEL
+from microcircuit.protocols.spiking_convergence import SpikingConvergence
 
 CIRCUITS = [name for name, entry in PROTOCOLS.items() if "device" in entry.sections]
 
@@ -63,6 +66,63 @@ def test_association_has_its_teacher_in_the_middle_phase_only():
     teacher = stretch.inputs["output.g_teacher"] * float(1 * ms)
     assert teacher.tolist() == pytest.approx([0, 0, 0.8, 0.8, 0.8, 0.8, 0, 0, 0])
     assert np.ptp(stretch.inputs["input.pattern"], axis=0).max() == 0
+
+
+def test_regression_refuses_to_send_negative_rates_as_spikes():
+    model = dataclasses.replace(REGRESSION_MODEL, signal="spikes")
+    Regression(presentations=3).experiment(model, seed=1)
+    with pytest.raises(CircuitError, match="negative input rates"):
+        Regression(presentations=3).experiment(
+            dataclasses.replace(model, spiking_input=True), seed=1
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"signal": "rates"}, "compares spikes"),
+        ({"spiking_input": False}, "compares spikes"),
+        ({"refractory": 2 * ms}, "refractory"),
+    ],
+)
+def test_convergence_needs_spikes_that_have_a_limit(change, message):
+    model = dataclasses.replace(CONVERGENCE_MODEL, **change)
+    with pytest.raises(CircuitError, match=message):
+        SpikingConvergence().experiment(model, seed=1)
+
+
+def test_convergence_shows_both_circuits_the_same():
+    protocol = SpikingConvergence(rate_scales=(1 * kHz, 4 * kHz), repetitions=3, presentations=5)
+    experiment = protocol.experiment(CONVERGENCE_MODEL, seed=1)
+    shown = experiment.schedule.draw(0, 5).inputs
+    for key in TEACHING_INPUTS:
+        np.testing.assert_array_equal(shown[key], shown[f"limit_{key}"])
+    circuit = experiment.circuit
+    for name in ("bottom_up_1", "interneuron_to_pyramidal_1"):
+        limit = circuit.projection(f"limit_{name}")
+        np.testing.assert_array_equal(circuit.projection(name).weights, limit.weights)
+        assert limit.signal == "trace"
+    rates = circuit.population("output").parameters["rate_scale"]
+    assert (rates / kHz).tolist() == [1, 1, 1, 4, 4, 4]
+    with pytest.raises(ParameterError, match="two different values"):
+        SpikingConvergence(rate_scales=(1 * kHz, 1 * kHz))
+
+
+def test_shot_noise_is_the_variance_of_apical_potentials_driven_by_spikes():
+    """Against traces that are drawn and low-passed here."""
+    model = Sacramento2018(
+        areas=(2, 2, 3), signal="spikes", rate_scale=400 * Hz, tau_synapse=1 * ms
+    )
+    weights, rates = draw_weights(model, 3), {"output": [0.2, 0.9, 0.5], "interneuron_1": [1, 0, 2]}
+    rates = {name: np.array(values, dtype=float) for name, values in rates.items()}
+    random, (psi, tau, dt), potential = np.random.default_rng(1), (0.4, 1.0, 0.1), 0
+    for name, source in (("top_down_1", "output"), ("interneuron_to_pyramidal_1", "interneuron_1")):
+        spikes = random.poisson(psi * rates[source] * dt, (200_000, 3)) / (psi * tau)
+        traces = lfilter([1], [1, -(1 - dt / tau)], spikes, axis=0)
+        potential = potential + traces @ weights[name].T
+    # 200,000 steps of 0.1 ms hold 20,000 time constants: 1/sqrt of that is 0.7 %; four of these.
+    expected = apical_shot_noise(model, weights, rates, 1)
+    assert potential.var(axis=0).mean() == pytest.approx(expected, rel=0.03)
 
 
 def test_regression_shows_the_teacher_networks_targets_to_a_deep_and_a_shallow_circuit():

@@ -9,8 +9,8 @@ vhat_B,k = g_B/(g_lk+g_B+g_A) v_B,k. Rates per ms are such that weights learn in
 in the part of it that comes after settling, as much as in one step of the two-step form.
 
 What differs: presynaptic rates are those after the teacher, also in (9), and areas 1..N-1 are
-nudged while they drive the areas above. So top-down weights must be small here: with those of the
-two-step recipe the loop through the apical dendrites takes over.
+nudged while they drive the areas above. So errors pass through a loop, which the two-step form
+does not have.
 """
 
 from collections.abc import Mapping

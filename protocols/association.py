@@ -21,7 +21,7 @@ from microcircuit.experiment import Experiment, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.protocols.sacramento import error_records, mean_square, teaching_schedule
-from microcircuit.records import Trace
+from microcircuit.records import Spikes, Trace
 from microcircuit.results import Metric, Results
 
 MODEL = Sacramento2018(
@@ -85,8 +85,9 @@ class Association:
             ("output", "v_target"),
             ("output", "g_teacher"),
         )
+        circuit = build_circuit(model, draw_weights(model, seed))
         return Experiment(
-            circuit=build_circuit(model, draw_weights(model, seed)),
+            circuit=circuit,
             schedule=schedule,
             records=(
                 *error_records(model),
@@ -96,6 +97,7 @@ class Association:
                     Trace(name=name, population=population, expression=name, interval=self.interval)
                     for population, name in traces
                 ),
+                *(Spikes(population=p.name) for p in circuit.populations if p.spikes is not None),
             ),
             live="output.dendritic_error_squared",
             snapshots=evenly(total, 10),

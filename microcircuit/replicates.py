@@ -14,7 +14,7 @@ from brian2 import Quantity, get_dimensions
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.experiment import Experiment, no_metrics
 from microcircuit.schedule import Presentations, Schedule, in_full, input_shape
-from microcircuit.spikes import Average, ExponentialKernel, Kernel, Poisson
+from microcircuit.spikes import Average, ExponentialKernel, Kernel, Poisson, Threshold
 
 
 def stack(circuits: Sequence[Circuit]) -> Circuit:
@@ -162,11 +162,13 @@ def structure_key(circuit: Circuit) -> tuple:
     return populations, projections, *sizes
 
 
-def _spikes_key(spikes: Poisson | None) -> tuple | None:
+def _spikes_key(spikes: Poisson | Threshold | None) -> tuple | None:
     if spikes is None:
         return None
-    period = spikes.refractory
-    return spikes.rate, None if period is None else float(period)
+    period = None if spikes.refractory is None else float(spikes.refractory)
+    if isinstance(spikes, Poisson):
+        return spikes.rate, period
+    return spikes.variable, spikes.above, spikes.reset, period
 
 
 def _kernel_key(kernel: Kernel | None) -> tuple | None:
@@ -218,8 +220,11 @@ def _stack_populations(parts: Sequence[Population], batch: int) -> Population:
 
 def _stack_kernels(kernels: Sequence[Kernel]) -> Kernel:
     """Return the kernel with the rate of each replicate; nothing else may differ."""
+    first = kernels[0]
+    if not isinstance(first, ExponentialKernel):
+        return first
     rates = [kernel.rate for kernel in kernels if isinstance(kernel, ExponentialKernel)]
-    return replace(kernels[0], rate=_values(rates)) if rates else kernels[0]
+    return replace(first, rate=_values(rates))
 
 
 def _stack_projections(parts: Sequence[Projection]) -> Projection:

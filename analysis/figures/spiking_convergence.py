@@ -35,8 +35,12 @@ def spiking_convergence_figure(results: Results) -> Picture:
     return Picture(figure, _caption(results))
 
 
+def _values(results: Results, metric: str) -> np.ndarray:
+    return np.asarray(results.metric(metric).value, dtype=float)
+
+
 def _draw_course(axes: Axes, results: Results) -> None:
-    psi = results.metric("rate_scale").value
+    psi = _values(results, "rate_scale")
     spiking, limit = (
         results.record(f"{prefix}hidden_1", "v_soma_course") for prefix in ("", "limit_")
     )
@@ -54,12 +58,12 @@ def _draw_course(axes: Axes, results: Results) -> None:
 
 
 def _draw_errors(axes: Axes, results: Results) -> None:
-    psi = results.metric("rate_scale").value
+    psi = _values(results, "rate_scale")
     for n, (name, label) in enumerate(ERRORS.items()):
-        values = results.metric(f"error.{name}").value
+        values = _values(results, f"error.{name}")
         slope = results.metric(f"slope.{name}").value
         axes.plot(psi, values, color=f"C{n}", marker="o", label=f"{label}: slope {slope:.2f}")
-    lowest = 0.5 * results.metric("error.potentials").value[0]
+    lowest = 0.5 * _values(results, "error.potentials")[0]
     guide = lowest * np.sqrt(psi[0] / psi)
     axes.plot(psi, guide, color=GREY, linestyle="--", linewidth=0.8, label="slope -1/2")
     axes.set_xscale("log")
@@ -70,9 +74,9 @@ def _draw_errors(axes: Axes, results: Results) -> None:
 
 
 def _caption(results: Results) -> str:
-    psi = results.metric("rate_scale").value
+    psi = _values(results, "rate_scale")
     repetitions = results.record("hidden_1", "v_soma_course").shape[1] // len(psi)
-    first, last = (number(results.metric("error.potentials").value[n]) for n in (0, -1))
+    first, last = (number(_values(results, "error.potentials")[n]) for n in (0, -1))
     slopes = {name: results.metric(f"slope.{name}").value for name in ERRORS}
     return (
         "A spiking circuit and its limit without spikes, from the same weights, shown the same. "

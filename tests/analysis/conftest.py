@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from brian2 import ms
+from brian2 import kHz, ms
 from scipy.special import expit
 
 from microcircuit.analysis.rules import RULES
@@ -32,6 +32,12 @@ SHORT = {
         # Errors in the first area are of third order in the mixing factor, so the slowest part, the
         # input's filter, is given twenty time constants.
         "duration": 60 * ms,
+    },
+    "spiking-convergence": {
+        "rate_scales": (1 * kHz, 10 * kHz),
+        "repetitions": 2,
+        "presentations": 4,
+        "duration": 5 * ms,
     },
     "segregated-mnist": {
         "images": 4,
@@ -68,7 +74,7 @@ def shortened(name, *areas):
     if name == "bars":
         areas = (9, *areas[1:-1], 3)
     changes = {"areas": areas}
-    if name in ("association", "regression", "bars"):
+    if name in ("association", "regression", "bars", "spiking-convergence"):
         changes["eta_bottom_up"] = model.eta_bottom_up[:1]
     return replace(parameters(), **SHORT[name]), replace(model, **changes)
 

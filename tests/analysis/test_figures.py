@@ -30,6 +30,7 @@ RUNS = [
     ("regression", *TWO_HIDDEN),
     ("bars", *ONE_HIDDEN),
     ("alignment", *TWO_HIDDEN),
+    ("spiking-convergence", *TWO_HIDDEN),
     ("segregated-mnist",),
     ("segregated-mnist", 5),
     ("segregated-mnist", 5, 4),

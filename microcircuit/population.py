@@ -21,7 +21,7 @@ from brian2.units.fundamentalunits import Dimension
 from microcircuit.checks import CircuitError, check_name, check_units
 from microcircuit.expressions import CPP_KEYWORDS, LIBRARY, ExpressionError, dimensions_of
 from microcircuit.naming import unknown
-from microcircuit.spikes import Average, Kernel, Poisson
+from microcircuit.spikes import Average, Kernel, Poisson, Threshold
 
 FLAGS = {
     DIFFERENTIAL_EQUATION: (),
@@ -113,7 +113,7 @@ class Population:
     limits : mapping of str to (low, high), optional
         Bounds outside which a run counts as diverged and is stopped. Every variable with a
         differential equation is checked to be finite in any case.
-    spikes : Poisson, optional
+    spikes : Poisson or Threshold, optional
         How the neurons spike; without it they don't.
     traces : mapping of str to SynapticKernel or ExponentialKernel, optional
         Variables that hold what the neuron's own spikes evoke, in the units of the kernel.
@@ -141,7 +141,7 @@ class Population:
     initial: Mapping[str, Value] = field(default_factory=dict)
     links: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     limits: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    spikes: Poisson | None = None
+    spikes: Poisson | Threshold | None = None
     traces: Mapping[str, Kernel] = field(default_factory=dict)
     averages: Mapping[str, Average] = field(default_factory=dict)
     updates: Mapping[str, str] = field(default_factory=dict)
@@ -316,10 +316,21 @@ class Population:
         where = f"population {self.name!r}"
         if self.traces and self.spikes is None:
             raise CircuitError(f"{where}: traces are of spikes, and it has none")
-        if self.spikes is not None:
+        if isinstance(self.spikes, Poisson):
             self._check_variable(f"{where}, spikes: rate", self.spikes.rate, self.stored, Hz.dim)
+        elif self.spikes is not None:
+            self._check_threshold(f"{where}, spikes", self.spikes)
         for name, kernel in self.traces.items():
             self._check_variable(f"{where}, traces", name, self._declared, kernel.dimensions)
+
+    def _check_threshold(self, where: str, spikes: Threshold) -> None:
+        variable, states = spikes.variable, self.states
+        if variable not in states:
+            raise CircuitError(f"{where}: " + unknown("differential equation", variable, states))
+        for role, name in (("above", spikes.above), ("reset", spikes.reset)):
+            self._check_variable(
+                f"{where}: {role}", name, frozenset(self.parameters), self.dimensions(variable)
+            )
 
     def _check_average(self, name: str, average: Average) -> None:
         where = f"population {self.name!r}, average {name}"

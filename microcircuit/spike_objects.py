@@ -4,29 +4,17 @@ A spike that is emitted at the end of a step arrives in it, in a variable that a
 `Filter` empties; so what a chunk or a checkpoint has to carry is what arrived, not who spiked.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from brian2 import NeuronGroup
 from brian2.core.base import BrianObject
-from brian2.core.variables import Variables
 from brian2.groups.group import Group
 
-from microcircuit import elementary
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
-from microcircuit.kernels import Kernel
-from microcircuit.spikes import MOST, ExponentialKernel, SynapticKernel
+from microcircuit.companion import Companion
+from microcircuit.spike_sources import SPACE, PoissonSource, ThresholdSource
+from microcircuit.spikes import ExponentialKernel, Poisson, SynapticKernel
 from microcircuit.spikes import Kernel as SpikeKernel
-
-SPACE = "_spikespace"
-"""Brian2's name for the list of the neurons that spiked in a step, their number at its end."""
-
-STREAM = 1 << 16
-"""Of the random numbers for spikes: beyond those of the noise terms of equations."""
-
-NEGLIGIBLE = 1e-12
-"""Probability that may be left out: random numbers have 32 bits, so they are 2e-10 apart."""
 
 TRACE_ORDER = -2000
 """Before sweeps and drives: traces may be signals of projections."""
@@ -35,101 +23,7 @@ AVERAGE_ORDER = -3
 """After compartments are driven, and before the factors of learning rules."""
 
 
-class _Companion(Group, BrianObject):
-    """What belongs to a group: an object with variables of its own and some kernels."""
-
-    add_to_magic_network = True
-
-    def __init__(self, group: NeuronGroup, name: str) -> None:
-        BrianObject.__init__(self, name=name, clock=group.clock)
-        self.codeobj_class = None
-        self.variables = Variables(self)
-        self.variables.add_constant("N", len(group))
-        self.variables.create_clock_variables(group.clock)
-        self._arrays: list[str] = []
-        self._contained_objects: list[Kernel] = []
-
-    def _add_array(self, name: str, size: int, dtype: type[np.number] | None = None) -> None:
-        """Add an array; of real numbers, in the program's precision, without a type."""
-        self.variables.add_array(name, size=size, dtype=dtype)
-        self._arrays.append(name)
-
-    def _kernel(
-        self,
-        template: str,
-        references: Mapping[str, tuple[Group, str]],
-        *,
-        group: NeuronGroup | None = None,
-        when: str = "groups",
-        order: int = 0,
-        expression: str = "",
-        **constants: object,
-    ) -> None:
-        """Add a kernel that sees the arrays of this object, with a '_' before their names."""
-        own = {f"_{key}": (self, key) for key in self._arrays}
-        self._contained_objects.append(
-            Kernel(
-                group or self,
-                template,
-                name=f"{self.name}_{template}_kernel",
-                references={**own, **references},
-                code=f"_value = {elementary.substituted(expression)}" if expression else "",
-                outputs=("_value",) if expression else (),
-                constants=constants,
-                when=when,
-                order=order,
-            )
-        )
-
-
-class SpikeSource(_Companion):
-    """Lets the neurons of a group spike at random, after their potentials are updated.
-
-    Attributes
-    ----------
-    key : [R] int64
-        Of the random numbers, which depend on it, the neuron and the time step only.
-    rest : [R * B * N]
-        Steps for which a neuron is still refractory, if neurons ever are.
-    """
-
-    def __init__(
-        self, population: Population, circuit: Circuit, group: NeuronGroup, presenter: Group
-    ) -> None:
-        assert population.spikes is not None
-        super().__init__(group, f"{population.name}_spikes")
-        neurons = circuit.batch * population.size
-        quarter = -(-neurons // 4)
-        self._add_array("key", size=circuit.replicates, dtype=np.int64)
-        self._add_array("uniform", size=4 * quarter)
-        self._add_array("silent", size=len(group))
-        self._add_array("known", size=len(group))
-        self._add_array("found", size=neurons, dtype=np.int32)
-        period = population.spikes.refractory
-        if period is not None:
-            self._add_array("rest", size=len(group))
-        room = MOST * len(group)
-        group.variables.add_array(SPACE, size=room + 1, dtype=np.int32)
-        self._kernel(
-            "poisson",
-            {
-                "_rate": (group, population.spikes.rate),
-                "_space": (group, SPACE),
-                "_first_step": (presenter, "first_step"),
-            },
-            when="thresholds",
-            replicates=circuit.replicates,
-            neurons=neurons,
-            quarter=quarter,
-            room=room,
-            stream=STREAM,
-            negligible=NEGLIGIBLE,
-            refractory=0 if period is None else steps(period, circuit.dt),
-        )
-        self._enable_group_attributes()
-
-
-class Filter(_Companion):
+class Filter(Companion):
     """Sets a variable to what arrived in another one, seen through a kernel, and empties that.
 
     Attributes
@@ -176,7 +70,7 @@ class Filter(_Companion):
         self._enable_group_attributes()
 
 
-class LowPass(_Companion):
+class LowPass(Companion):
     """Sets a variable to what arrived in another one, low-passed, and empties that.
 
     Attributes
@@ -242,7 +136,7 @@ def filter_object(
     )
 
 
-class Averager(_Companion):
+class Averager(Companion):
     """Keeps the `Average` of a population.
 
     Attributes
@@ -278,7 +172,7 @@ class Averager(_Companion):
         self._enable_group_attributes()
 
 
-class OwnSpikes(_Companion):
+class OwnSpikes(Companion):
     """Lets each neuron's spikes arrive at itself, for the filter of a trace."""
 
     def __init__(self, population: Population, variable: str, group: NeuronGroup) -> None:
@@ -318,8 +212,10 @@ def population_objects(
 ) -> list[BrianObject]:
     """Return what a population needs beside its equations, to spike and to average."""
     objects: list[BrianObject] = []
-    if population.spikes is not None:
-        objects.append(SpikeSource(population, circuit, group, presenter))
+    if isinstance(population.spikes, Poisson):
+        objects.append(PoissonSource(population, circuit, group, presenter))
+    elif population.spikes is not None:
+        objects.append(ThresholdSource(population, circuit, group))
     for variable, kernel in population.traces.items():
         name = trace_name(population.name, variable)
         low_pass = filter_object(name, kernel, circuit, group, target=variable, order=TRACE_ORDER)

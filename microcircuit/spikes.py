@@ -1,6 +1,7 @@
 """Spikes as data: how neurons emit them, what they evoke, and averages over a phase.
 
-A population that spikes has a `Poisson` process. What its spikes evoke follows a kernel, a
+A population that spikes has a `Poisson` process or a `Threshold`. What its spikes evoke follows a
+kernel, a
 `SynapticKernel` or an `ExponentialKernel`: in the neuron itself, as one of its `traces`, or across
 a projection, in the compartment that it drives. An `Average` remembers how a variable was at the
 end of a presentation, and of the one before, for rules that compare two phases.
@@ -36,6 +37,41 @@ class Poisson:
     """
 
     rate: str
+    refractory: Quantity | None = None
+
+    def __post_init__(self) -> None:
+        """Validate; see `Raises`."""
+        if self.refractory is not None:
+            _check_time("spikes: refractory", self.refractory)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """Spikes of integrate-and-fire neurons: where a potential is above a value it is reset.
+
+    At the end of a time step, after all state updates, a neuron with ``variable > above`` spikes
+    once, and its variable is set to `reset`.
+
+    Parameters
+    ----------
+    variable : str
+        With a differential equation in the population.
+    above, reset : str
+        Parameters of the population, in the units of the variable.
+    refractory : Quantity, optional
+        The variable then stays at `reset` for this long, a whole number of steps, and the neuron
+        does not spike. So intervals are this time and that from `reset` to `above`; Brian2's own
+        ``refractory`` lets a neuron go one step earlier.
+
+    Raises
+    ------
+    CircuitError
+        `refractory` is not a time above zero.
+    """
+
+    variable: str
+    above: str
+    reset: str
     refractory: Quantity | None = None
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from microcircuit.spike_objects import (
     filter_values,
     trace_name,
 )
-from microcircuit.spikes import Kernel
+from microcircuit.spikes import Kernel, Poisson
 
 State = dict[str, np.ndarray]
 
@@ -120,7 +120,7 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
             values[f"{population.name}.noise_index"] = np.tile(
                 np.arange(per_replicate), circuit.replicates
             )
-        if population.spikes is not None:
+        if isinstance(population.spikes, Poisson):
             keys = [seeding.key(seed, "spikes", population.name, n) for seed, n in streams]
             values[f"{population.name}_spikes.key"] = np.array(keys)
         for name, average in population.averages.items():

@@ -52,6 +52,11 @@ PROTOCOLS: dict[str, Entry] = {
         "SelfPrediction",
         "interneurons learn to cancel top-down input (Sacramento 2018, Fig S1)",
     ),
+    "lif": Entry(
+        "lif",
+        "Lif",
+        "self-prediction of integrate-and-fire neurons, in mV and pA, with all their spikes",
+    ),
     "association": Entry(
         "association",
         "Association",

@@ -24,6 +24,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHORT = {
     "presentations": 2,
+    "repetitions": 2,
     "duration": "2 ms",
     "before": 1,
     "after": 1,

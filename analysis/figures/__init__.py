@@ -16,6 +16,7 @@ from microcircuit.analysis.figures.denoising import denoising_figure
 from microcircuit.analysis.figures.files import Drawn, save
 from microcircuit.analysis.figures.general import general_figure
 from microcircuit.analysis.figures.generation import generation_figure
+from microcircuit.analysis.figures.lif import lif_figure
 from microcircuit.analysis.figures.mnist import mnist_figure
 from microcircuit.analysis.figures.regression import regression_figure
 from microcircuit.analysis.figures.rules import rules_figure
@@ -29,6 +30,7 @@ from microcircuit.results import Results
 
 FIGURES: dict[str, Callable[[Results], Picture]] = {
     "self-prediction": self_prediction_figure,
+    "lif": lif_figure,
     "association": association_figure,
     "regression": regression_figure,
     "bars": bars_figure,

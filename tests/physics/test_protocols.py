@@ -35,11 +35,13 @@ def test_self_prediction_silences_the_apical_dendrite(run):
 
 def test_integrate_and_fire_interneurons_cancel_top_down_input(run):
     results = run("lif")
-    # Seeds 0 to 2 give falls of 14 to 17; spike counts leave about a tenth of the input.
-    assert results.metric("hidden_1.deviation_squared.fall").value > 8
+    # Seeds 0 to 2 give falls of 9 to 22; spikes by chance leave some of the input.
+    assert results.metric("hidden_1.deviation_squared.fall").value > 5
+    # They give 18 to 39 %; if interneurons did not follow the output, 100 % and more.
+    assert results.metric("hidden_1.varying_left").value < 0.6
     for population in ("hidden_1", "interneuron_1", "output"):
-        assert 10 < results.metric(f"{population}.rate").value < 20
-        assert 0.6 < results.metric(f"{population}.cv").value < 1.3
+        assert 10 < results.metric(f"{population}.rate").value < 40
+        assert 0.7 < results.metric(f"{population}.cv").value < 1.8
 
 
 def test_association_moves_the_output_to_its_target_and_the_apical_error_vanishes(run):

@@ -147,15 +147,24 @@ class FixedPoints:
 
 
 def fixed_points(results: Results) -> FixedPoints:
-    """Read the fixed points of an ``alignment`` run."""
+    """Read the fixed points of an ``alignment`` run.
+
+    Raises
+    ------
+    ResultsError
+        Its weights have changed.
+    """
 
     def stored(area: str, variable: str) -> np.ndarray:
         return results.record(area, variable).data[:, :, 0]
 
     last = len(results.config["model"]["areas"]) - 1
+    snapshots = [results.weights(f"bottom_up_{k}") for k in range(1, last + 1)]
+    if any(not np.array_equal(weights[0], weights[-1]) for weights in snapshots):
+        raise ResultsError("alignment needs weights that don't learn, and these have changed")
     areas = [*(f"hidden_{k}" for k in range(1, last)), "output"]
     return FixedPoints(
-        weights=[results.weights(f"bottom_up_{k}")[0] for k in range(1, last + 1)],
+        weights=[weights[0] for weights in snapshots],
         pattern=stored("input", "rate"),
         target=stored("output", "v_target"),
         soma=[stored(area, "v_soma") for area in areas],

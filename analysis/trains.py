@@ -48,9 +48,9 @@ def spiking(results: Results) -> list[str]:
     if not names:
         protocol = results.config["protocol"]["name"]
         raise SpikeError(
-            f"{results.path} holds no spikes: this run of '{protocol}' recorded none. The protocols "
-            "association (with model.signal=spikes), lif and segregated-traces record them, and so "
-            "does any whose records include microcircuit.records.Spikes"
+            f"{results.path} holds no spikes: this run of '{protocol}' recorded none. The "
+            "protocols association (with model.signal=spikes), lif and segregated-traces record "
+            "them, and so does any whose records include microcircuit.records.Spikes"
         )
     return sorted(names, key=lambda name: (name == "output", name != "input", name))
 

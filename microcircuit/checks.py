@@ -51,8 +51,15 @@ def check_units(where: str, got: Dimension, expected: Dimension) -> None:
         raise CircuitError(f"{where} has unit {unit_name(got)}, expected {unit_name(expected)}")
 
 
-def steps(duration: Quantity, dt: Quantity) -> int:
+def steps(duration: Quantity, dt: Quantity, what: str = "a duration") -> int:
     """Return a duration in time steps.
+
+    Parameters
+    ----------
+    duration, dt : Quantity
+        Times.
+    what : str
+        What the duration is, for the error message.
 
     Raises
     ------
@@ -60,8 +67,8 @@ def steps(duration: Quantity, dt: Quantity) -> int:
         It is no time, or not a whole number of at least one step.
     """
     if not have_same_dimensions(duration, second):
-        raise CircuitError(f"a duration is a time such as 100*ms, got {duration}")
+        raise CircuitError(f"{what} is a time such as 100*ms, got {duration}")
     count = float(duration / dt)
     if round(count) < 1 or abs(count - round(count)) > 1e-6 * count:
-        raise CircuitError(f"a duration of {duration} is not a whole number of steps dt = {dt}")
+        raise CircuitError(f"{what} of {duration} is not a whole number of steps dt = {dt}")
     return round(count)

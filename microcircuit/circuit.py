@@ -320,7 +320,8 @@ class Circuit:
         for trace in population.traces.values():
             check_kernel(f"population {population.name!r}", trace, self.dt, self.replicates)
         if population.spikes is not None and population.spikes.refractory is not None:
-            steps(population.spikes.refractory, self.dt)
+            where = f"population {population.name!r}, spikes: a refractory period"
+            steps(population.spikes.refractory, self.dt, where)
         for average in population.averages.values():
             steps(average.last, self.dt)
         shape = (self.replicates, self.batch, population.size)
@@ -376,6 +377,12 @@ class Circuit:
             self._check_rule(where, projection.rule, pre, post, weight)
             if projection.kernel is not None and not projection.rule.at_end:
                 self._check_trace(where, projection, pre)
+                tau = projection.rule.tau
+                if tau is not None and not tau > self.dt:
+                    raise CircuitError(
+                        f"{where}: the filter's tau = {tau} of a rule of spikes is not longer "
+                        "than a time step"
+                    )
 
     @staticmethod
     def _check_trace(where: str, projection: Projection, pre: Population) -> None:

@@ -10,12 +10,12 @@ time that belong to the postsynaptic neurons alone::
 and a neuron's weights need to be brought up to date only when it spikes. With a low-pass that keeps
 a part a in a step, there is a second sum, of (d/a)^m post_j(m).
 
-Powers of d fall fast, so sums start anew after a stretch of time steps. Then weights of neurons
+Powers fall or grow fast, so sums start anew after a stretch of time steps. Then weights of neurons
 whose trace is not gone yet are brought up to date, too; and all are, at the end of a presentation.
-A neuron's spike costs what its weights cost, a silent one nothing.
+So a spike costs what the weights of its neuron cost, and time as such what the sums cost.
 """
 
-from math import ceil
+from math import ceil, log1p
 
 import numpy as np
 from brian2 import NeuronGroup, second
@@ -25,11 +25,23 @@ from brian2.groups.group import Group
 
 from microcircuit.dense import LEARN_ORDER
 from microcircuit.kernels import Kernel
+from microcircuit.spike_sources import SPACE
 
-SPACE = "_spikespace"
+RANGE = 12
+"""Powers stay within e^12 to both sides, which leaves ten digits of sums in double precision."""
 
-STRETCH = 12
-"""Time constants of the trace: its e^-12 leaves ten digits of sums in double precision."""
+
+def stretch_of(trace: float, low_pass: float | None) -> int:
+    """Return after how many steps sums start anew.
+
+    Parameters
+    ----------
+    trace, low_pass : float
+        Time constants in steps, longer than one: of the trace, and of the low-pass if there is one.
+    """
+    decay = log1p(-1 / trace)
+    powers = [decay] if low_pass is None else [decay, decay - log1p(-1 / low_pass)]
+    return max(1, ceil(RANGE / max(map(abs, powers))))
 
 
 class EventProjection(Group, BrianObject):
@@ -54,8 +66,8 @@ class EventProjection(Group, BrianObject):
         step and jumps after a spike.
     filtered, windowed : bool
         As for a `DenseProjection`.
-    memory : float
-        Time constant of the trace in steps.
+    stretch : int
+        Steps after which sums start anew, see `stretch_of`.
     presenter : Presenter
         Source of the presentations' onsets and learning flags.
     replicates, batch : int
@@ -97,7 +109,7 @@ class EventProjection(Group, BrianObject):
         pre_factor: str,
         filtered: bool,
         windowed: bool,
-        memory: float,
+        stretch: int,
         presenter: Group,
         replicates: int,
         batch: int,
@@ -106,7 +118,7 @@ class EventProjection(Group, BrianObject):
         BrianObject.__init__(self, name=name, clock=post.clock, when="groups", order=LEARN_ORDER)
         self.codeobj_class = None
         n_pre, n_post = len(pre) // replicates // batch, len(post) // replicates // batch
-        stretch, kinds = ceil(STRETCH * memory), 1 + filtered
+        kinds = 1 + filtered
         constants = {
             "replicates": replicates,
             "batch": batch,

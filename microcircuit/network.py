@@ -35,7 +35,7 @@ from microcircuit import elementary, noise
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import DRIVE_ORDER, DenseProjection
-from microcircuit.events import EventProjection
+from microcircuit.events import EventProjection, stretch_of
 from microcircuit.kernels import Kernel
 from microcircuit.records import Mean, Record, Spikes, Trace
 from microcircuit.schedule import input_size
@@ -409,7 +409,10 @@ def _dense(
             target=target,
             filtered=rule.tau is not None,
             windowed=rule.window is not None,
-            memory=float(projection.kernel.tau / circuit.dt),
+            stretch=stretch_of(
+                float(projection.kernel.tau / circuit.dt),
+                None if rule.tau is None else float(rule.tau / circuit.dt),
+            ),
             presenter=presenter,
             replicates=circuit.replicates,
             batch=circuit.batch,

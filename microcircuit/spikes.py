@@ -28,7 +28,8 @@ class Poisson:
     refractory : Quantity, optional
         A neuron that has spiked stays silent for this long, a whole number of steps, and spikes
         once in a step at most. Otherwise `rate` goes on to be the probability per time; so the
-        mean rate comes to ``rate/(1 + rate*refractory)`` where it is constant.
+        mean rate comes to about ``rate/(1 + rate*refractory)`` where it is constant and far below
+        one spike a step.
 
     Raises
     ------
@@ -180,7 +181,7 @@ def check_kernel(where: str, kernel: Kernel, dt: Quantity, replicates: int) -> N
         It does not; the message begins with `where`.
     """
     if isinstance(kernel, SynapticKernel):
-        steps(kernel.memory, dt)
+        steps(kernel.memory, dt, f"{where}: kernel: a memory")
         return
     if not kernel.tau > dt:
         raise CircuitError(f"{where}: kernel: tau = {kernel.tau} is not longer than a time step")

@@ -72,8 +72,9 @@ what the potential would be without the currents that teach::
 
 It settles where the attenuated potential is. Without it, what spikes of one neuron do to v_B counts
 as an error of that neuron's synapses, and all weights shrink. With ``signal="traces"`` phi(u) takes
-the place of S/psi in (11): the limit of large psi. tau_s = 3 ms and psi of the order of 100 Hz are
-those of a port of this circuit to NEST.
+the place of S/psi in (11): the limit of large psi, but for how much weights change within tau_s.
+tau_s = 3 ms and psi of the order of 100 Hz are those of a public port of this circuit to NEST, which
+is not a paper's.
 
 Deviations and assumptions
 --------------------------
@@ -316,9 +317,28 @@ class Sacramento2018:
                     f"{name}: give one rate for all areas or {count}, one an area; "
                     f"got {len(getattr(self, name))}"
                 )
+        self._check_signal()
         window = self.learning_window
         if window is not None and not window[0] < window[1]:
             raise ValueError(f"learning_window needs start < stop, got {window}")
+
+    def _check_signal(self) -> None:
+        """Check what spikes and traces need."""
+        if self.signal != "rates" and not self.tau_synapse > self.dt:
+            raise ValueError(
+                f"tau_synapse = {self.tau_synapse}: must be longer than dt = {self.dt}"
+            )
+        if self.signal != "spikes":
+            if self.refractory is not None:
+                raise ValueError(
+                    f"refractory = {self.refractory}: only neurons that spike can rest; set "
+                    "signal = 'spikes'"
+                )
+        elif self.rate_scale * self.dt > 1:
+            raise ValueError(
+                f"rate_scale = {self.rate_scale}: at most one spike in a time step, "
+                f"{1 / self.dt}; set dt shorter"
+            )
 
     @property
     def hidden(self) -> range:

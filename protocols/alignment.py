@@ -129,7 +129,7 @@ class Alignment:
             schedule=schedule,
             records=self._records(model),
             live="output.error_squared",
-            snapshots=(0,),
+            snapshots=(0, self.presentations),
             metrics=lambda results: _metrics(results, cases),
         )
 
@@ -161,6 +161,7 @@ class Alignment:
                     last=self.duration / 10,
                 )
                 for area in model.pyramidal[1:]
+                if model.signal != "spikes"
             ),
         )
 
@@ -195,15 +196,16 @@ def with_mixing_factor(model: Sacramento2018, factor: float) -> Sacramento2018:
 
 
 def _metrics(results: Results, cases: Sequence[tuple[str, float, int]]) -> Mapping[str, Metric]:
-    """Label the replicates, and say how far from its fixed point the slowest neuron was."""
-    drift = 0.0
-    for population, variable in results.records():
-        if variable == "v_soma_late":
-            late = results.record(population, "v_soma_late").data
-            drift = max(
-                drift, float(np.max(np.abs(late - results.record(population, "v_soma").data)))
-            )
-    return {
+    """Label the replicates, and say how far from its fixed point the slowest neuron was.
+
+    With spikes there is none, and nothing is said.
+    """
+    drifts = [
+        np.max(np.abs(results.record(name, variable).data - results.record(name, "v_soma").data))
+        for name, variable in results.records()
+        if variable == "v_soma_late"
+    ]
+    metrics = {
         "feedback_symmetric": Metric(
             np.array([case[0] == "symmetric" for case in cases], dtype=np.int64),
             description="1 where top-down weights are the attenuated transpose, per replicate",
@@ -211,7 +213,10 @@ def _metrics(results: Results, cases: Sequence[tuple[str, float, int]]) -> Mappi
         "mixing_factor": Metric(
             np.array([case[1] for case in cases]), description="lambda of each replicate"
         ),
-        "drift": Metric(
-            drift, description="largest change of a soma over the last tenth of a presentation"
-        ),
     }
+    if drifts:
+        metrics["drift"] = Metric(
+            float(np.max(drifts)),
+            description="largest change of a soma over the last tenth of a presentation",
+        )
+    return metrics

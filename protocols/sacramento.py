@@ -106,7 +106,8 @@ def apical_shot_noise(
     """Return the variance of apical potentials that remains when nothing but spikes fluctuates.
 
     A trace of Poisson spikes with the rate psi phi has the mean phi and the variance
-    phi/(psi (2 tau_s - dt)), and those of different neurons are independent.
+    phi/(psi (2 tau_s - dt)), and those of different neurons are independent. Neurons that rest
+    after a spike are less noisy.
 
     Parameters
     ----------

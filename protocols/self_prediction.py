@@ -79,12 +79,17 @@ class SelfPrediction:
                     mean_square("v_top_down", f"hidden_{k}", "v_top_down_squared")
                     for k in model.hidden
                 ),
-                *(_rate_records(model) if model.signal == "spikes" else ()),
+                *(_rate_records(model) if _is_poisson(model) else ()),
             ),
             live="hidden_1.v_apical_squared",
             snapshots=evenly(self.presentations, 10),
             metrics=lambda results: _metrics(results, model),
         )
+
+
+def _is_poisson(model: Sacramento2018) -> bool:
+    """Whether there are spikes whose noise is known: those of neurons that never rest."""
+    return model.signal == "spikes" and model.refractory is None
 
 
 def _rate_records(model: Sacramento2018) -> tuple[Mean, ...]:
@@ -114,7 +119,7 @@ def _metrics(results: Results, model: Sacramento2018) -> Mapping[str, Metric]:
             metrics[f"{population}.{name}.fall"] = Metric(
                 float(first / last), description=f"first over last {name} of {population}"
             )
-        if model.signal == "spikes":
+        if _is_poisson(model):
             metrics[f"hidden_{k}.v_apical_squared.shot_noise"] = Metric(
                 _shot_noise(results, model, k, end),
                 description=f"its part that is shot noise, in the last {end} presentations",

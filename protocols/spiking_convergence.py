@@ -13,10 +13,11 @@ Three errors are measured, each a root mean square:
 - scatter: the distance of weight changes from their mean over repetitions;
 - of mean learning: the distance of that mean from the limit's changes.
 
-The latter two are fractions of the limit's changes. The first two are shot noise, and fall with
-1/sqrt(psi). What a rule makes of noise on average comes from its variance, and falls with 1/psi: a
-synapse whose own spikes are part of the error that it learns from lets its weight decay, as (9)
-does with those from interneurons, whose spikes no other input cancels.
+The latter two are fractions of the limit's changes; the last one contains what is left of the
+scatter in the mean, its square over the number of repetitions. The first two are shot noise, and
+fall with 1/sqrt(psi). What a rule makes of noise on average comes from its variance, and falls with
+1/psi: a synapse whose own spikes are part of the error that it learns from lets its weight decay,
+as (9) does with those from interneurons, whose spikes no other input cancels.
 
 The experiment is ours: no paper shows it. Network and learning rates are those of the association
 task, the start is the self-predicting state, and patterns are uniform in (0, 1).
@@ -102,12 +103,18 @@ class SpikingConvergence:
         Raises
         ------
         CircuitError
-            The model does not spike, or neurons rest after a spike, so that there is no limit.
+            The model does not spike, sets psi, or has neurons that rest after a spike, for which
+            there is no limit.
         """
         if model.signal != "spikes" or not model.spiking_input:
             raise CircuitError(
                 f"model.signal = {model.signal!r}, model.spiking_input = {model.spiking_input}: "
-                "this protocol compares spikes of all neurons with their limit: leave both"
+                "this protocol compares spikes of all neurons with their limit: leave the values "
+                "'spikes' and True"
+            )
+        if model.rate_scale != MODEL.rate_scale:
+            raise CircuitError(
+                f"model.rate_scale = {model.rate_scale}: set protocol.rate_scales instead"
             )
         if model.refractory is not None:
             raise CircuitError(

@@ -18,6 +18,7 @@ from microcircuit.schedule import Presentations
 from microcircuit.spikes import ExponentialKernel, Poisson, SynapticKernel
 from microcircuit.state import initial_state, parameter_values
 
+DEVICES = "cpp", "numpy"
 R, B = 3, 2
 DT, TAU, TAU_FILTER = 1e-4, 0.5e-3, 2e-3
 SIZES = {"source": 5, "middle": 3, "sink": 4}
@@ -147,9 +148,10 @@ def shown(which=slice(None), batch=B):
     )
 
 
-def run(program, which=slice(None), cuts=(0, 6)):
+def run(program, which=slice(None), cuts=(0, 6), numbers=None):
     made = program.structure.circuit
-    numbers = circuit(which, made.batch, made.population("source").spikes.refractory)
+    rest = made.population("source").spikes.refractory
+    numbers = numbers or circuit(which, made.batch, rest)
     seeds = [3, 4, 5][which]
     values = parameter_values(program.structure, numbers, seeds)
     stretch, state, step, found = shown(which, made.batch), initial_state(numbers), 0, []
@@ -244,7 +246,40 @@ def test_weights_and_potentials_are_those_of_all_single_steps(
         assert np.all((moved > 1e-3) == (RATES[name] > 0)), name
 
 
-@pytest.mark.parametrize("device", ["cpp", "numpy"])
+def brief(tau, tau_filter):
+    """The circuit with other time constants, of traces and of the rules' filters."""
+    whole = circuit()
+    kernel = ExponentialKernel(tau=tau * second, rate=UNIT * Hz)
+
+    def projected(one):
+        filtered = one.name in FILTERED
+        rule = replace(one.rule, tau=tau_filter * second) if filtered else one.rule
+        return replace(one, kernel=kernel, rule=rule)
+
+    return replace(
+        whole,
+        populations=tuple(
+            replace(p, traces={"trace": kernel} if p.traces else {}) for p in whole.populations
+        ),
+        projections=tuple(map(projected, whole.projections)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("tau", "tau_filter"), [(1.001 * DT, 3 * DT), (30 * DT, 1.001 * DT)], ids=["trace", "filter"]
+)
+def test_time_constants_may_be_hardly_longer_than_a_step(compiled, tau, tau_filter):
+    """On C++, which sums powers, as on numpy, which takes all steps; spikes are the same."""
+    short = replace(structure(), circuit=brief(tau, tau_filter))
+    on_cpp, on_numpy = (run(compiled(short, device), numbers=short.circuit) for device in DEVICES)
+    np.testing.assert_array_equal(on_cpp[1]["middle.spikes"], on_numpy[1]["middle.spikes"])
+    for name in SHAPES:
+        ours, theirs = on_cpp[0][f"{name}.w"], on_numpy[0][f"{name}.w"]
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=TOLERANCE, err_msg=name)
+        assert np.abs(ours - weights(name)).max() > 1e-3
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_chunks_change_nothing_to_the_bit(compiled, device):
     program = compiled(structure(refractory=0.3 * ms), device)
     whole, parts = run(program), run(program, cuts=(0, 1, 3, 4, 6))
@@ -264,7 +299,7 @@ def test_a_replicate_is_the_single_network_to_the_bit(compiled):
 
 
 def test_refractory_neurons_rest(compiled):
-    """Spikes keep their distance, and come at rate/(1 + rate*period) where there are inputs."""
+    """Spikes keep their distance, and come as a step's chance and the steps of rest have it."""
     on_cpp = run(compiled(structure(refractory=0.3 * ms)))[1]["source.spikes"]
     on_numpy = run(compiled(structure(refractory=0.3 * ms), "numpy"))[1]["source.spikes"]
     np.testing.assert_array_equal(on_cpp, on_numpy)
@@ -277,6 +312,20 @@ def test_refractory_neurons_rest(compiled):
     expected = np.sum(chance / (1 + 3 * chance))
     # A renewal process varies less than a Poisson process of the same mean: four deviations.
     assert abs(on_cpp.sum() - expected) < 4 * np.sqrt(expected)
+
+
+def test_weights_that_are_no_numbers_reach_the_guard(compiled):
+    whole = circuit()
+    wild = tuple(
+        replace(p, rule=replace(p.rule, learning_rate=1e300 * p.rule.learning_rate))
+        for p in whole.projections
+    )
+    numbers, program = replace(whole, projections=wild), compiled(structure())
+    values = parameter_values(program.structure, numbers, [3, 4, 5])
+    chunk = program.run(initial_state(numbers), values, shown(), 0)
+    assert chunk.presentations < len(STEPS)
+    assert chunk.diverged[0] == ("middle", "v")
+    assert chunk.diverged[1] is None  # it does not learn
 
 
 def refused(message, **changes):
@@ -292,6 +341,7 @@ def test_rules_of_spikes_need_their_trace():
     refused("must be a trace of 'source' with the projection's kernel", kernel=other)
     refused("must be a trace", rule={"pre_factor": "rate*ms"})
     refused("no bounds", rule={"bounds": (-1, 1)})
+    refused("tau = .* not longer than a time step", rule={"tau": DT * second})
     difference = SynapticKernel(tau_rise=1 * ms, tau_decay=2 * ms, memory=3 * ms)
     refused("unless their kernel is an ExponentialKernel", kernel=difference)
 

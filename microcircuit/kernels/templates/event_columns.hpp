@@ -7,8 +7,8 @@
 //     filter      w += rate dt (filtered (1 - a^m)/k + E - G),  filtered = a^m filtered + k G,
 //                 G = a^(m-1) e_0 + ... + a e_m-2 + e_m-1,  k = dt/tau,  a = 1 - k
 //
-// E and G follow from sums over the stretch of steps since an origin, which the postsynaptic neurons
-// keep: of d^i post_i, and of (d/a)^i post_i; microcircuit/events.py tells why they start anew.
+// E and G follow from sums over the stretch of steps since an origin, which belong to postsynaptic
+// neurons: of d^i post_i, and of (d/a)^i post_i; microcircuit/events.py tells why they start anew.
 //
 // Functions that round are compiled by themselves, so that replicates agree with single runs.
 
@@ -47,7 +47,8 @@ struct Columns
             const double newest = past/(1 - k);
             for (int j = 0; j < n_post; j++)
             {
-                const double e = silent ? 0 : product[j], g = silent ? 0 : newest*product[n_post + j];
+                const double e = silent ? 0 : product[j];
+                const double g = silent ? 0 : newest*product[n_post + j];
                 weights[j] += rate*(released*change[j] + e - g);
                 change[j] = past*change[j] + k*g;
             }
@@ -61,7 +62,10 @@ struct Columns
     void hold(const int i, const Real* traces)
     {
         for (int b = 0; b < batch; b++)
-            held[i*batch + b] = std::abs(traces[b*n_pre + i]) > GONE ? traces[b*n_pre + i] : 0;
+        {
+            const Real trace = traces[b*n_pre + i];
+            held[i*batch + b] = std::abs(trace) <= GONE ? 0 : trace;
+        }
     }
 
     // Start a presentation: all columns are up to date.
@@ -94,7 +98,8 @@ struct Columns
     }
 
     // Take the post factors of a step into the sums, if the rule is on.
-    ALONE void add(const int64_t step, const Real* __restrict factors, const double* scale, const bool on)
+    ALONE void add(
+        const int64_t step, const Real* __restrict factors, const double* scale, const bool on)
     {
         memcpy(before + (step - origin)*ROW, sums, ROW*sizeof(double));
         for (int s = 0; s < SUMS && on; s++)
@@ -114,7 +119,8 @@ private:
             for (int s = 0; s < SUMS; s++)
             {
                 const double factor = s ? decay/(1 - k) : decay;
-                const double size = held[i*batch + b]*std::pow(factor, (double)(origin - from))/batch;
+                const double power = std::pow(factor, (double)(origin - from));
+                const double size = held[i*batch + b]*power/batch;
                 const double* __restrict now = sums + (s*batch + b)*n_post;
                 const double* __restrict then = before + (from - origin)*ROW + (s*batch + b)*n_post;
                 double* __restrict total = product + s*n_post;

@@ -24,8 +24,8 @@
             const {{T}} _s = _slow_decay*(_slow[_i] + _now[_i]) - _slow_forgotten*_then[_i];
             const {{T}} _f = _fast_decay*(_fast[_i] + _now[_i]) - _fast_forgotten*_then[_i];
             {# What rounding leaves would become denormal, and slow. #}
-            _slow[_i] = std::abs(_s) > {{T}}(1e-30) ? _s : 0;
-            _fast[_i] = std::abs(_f) > {{T}}(1e-30) ? _f : 0;
+            _slow[_i] = std::abs(_s) <= {{T}}(1e-30) ? 0 : _s;
+            _fast[_i] = std::abs(_f) <= {{T}}(1e-30) ? 0 : _f;
             _then[_i] = _now[_i];
             _now[_i] = 0;
             _driven[_i] {{'+=' if accumulate else '='}} _scale*(_slow[_i] - _fast[_i]);

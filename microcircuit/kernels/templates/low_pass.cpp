@@ -13,8 +13,8 @@
         for (int _i = 0; _i < {{neurons}}; _i++)
         {
             const {{T}} _new = _left*_response[_i] + _jump*_now[_i];
-            {# Else it would become denormal, and slow. #}
-            _response[_i] = std::abs(_new) > {{T}}(1e-30) ? _new : 0;
+            {# Else it would become denormal, and slow. What is not a number stays so. #}
+            _response[_i] = std::abs(_new) <= {{T}}(1e-30) ? 0 : _new;
             _now[_i] = 0;
             _driven[_i] {{'+=' if accumulate else '='}} _response[_i];
         }

@@ -73,8 +73,8 @@ what the potential would be without the currents that teach::
 It settles where the attenuated potential is. Without it, what spikes of one neuron do to v_B counts
 as an error of that neuron's synapses, and all weights shrink. With ``signal="traces"`` phi(u) takes
 the place of S/psi in (11): the limit of large psi, but for how much weights change within tau_s.
-tau_s = 3 ms and psi of the order of 100 Hz are those of a public port of this circuit to NEST, which
-is not a paper's.
+tau_s = 3 ms and psi of the order of 100 Hz are those of a public port of this circuit to NEST, not
+of a paper.
 
 Deviations and assumptions
 --------------------------

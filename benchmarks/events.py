@@ -315,7 +315,9 @@ def draw(results: Results, path: Path) -> None:
             _points(ax, rates, values, color=color, marker=marker, label=label)
         fit, fine = Fit.of(costs), np.geomspace(min(rates), max(rates), 100)
         ax.plot(fine, fit.at(fine), color="C4", linewidth=0.9, label="fit of the latter")
-        ax.plot(fine, fit.spike * fine, color=GREY, linestyle="--", label="spikes alone, by the fit")
+        ax.plot(
+            fine, fit.spike * fine, color=GREY, linestyle="--", label="spikes alone, by the fit"
+        )
         ax.set(xscale="log", yscale="log", xlabel="spikes per second of each input")
         ax.set_ylabel("CPU s for a simulated s")
         ax.legend(fontsize=5, loc="upper left")

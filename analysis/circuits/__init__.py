@@ -43,7 +43,10 @@ CIRCUITS: dict[str, Entry] = {
 }
 """By the model's name."""
 
-ELSEWHERE = {"alignment": "its figure is this comparison, over mixing factors: microcircuit figure"}
+ELSEWHERE = {
+    "alignment": "its figure is this comparison, over mixing factors: microcircuit figure",
+    "spiking-convergence": "its figure compares spikes with their limit: microcircuit figure",
+}
 """Protocols that do without, and why."""
 
 
@@ -53,7 +56,8 @@ def circuit_of(results: Results) -> Circuit:
     Raises
     ------
     ComparisonError
-        The run diverged, is of a protocol whose circuit is not known here, or holds no stimuli.
+        The run diverged, spikes, is of a protocol whose circuit is not known here, or holds no
+        stimuli.
     """
     protocol = results.config["protocol"]["name"]
     where = results.path.parent
@@ -64,6 +68,12 @@ def circuit_of(results: Results) -> Circuit:
         known = ", ".join(name for entry in CIRCUITS.values() for name in entry.protocols)
         why = ELSEWHERE.get(protocol, f"the circuits of these protocols are known: {known}")
         raise ComparisonError(f"{where} can't be compared, as a run of {protocol!r}: {why}")
+    signal = results.config["model"].get("signal", "rates")
+    if signal != "rates":
+        raise ComparisonError(
+            f"{where} can't be compared: its neurons send {signal}, and circuits known here are "
+            "those of rates"
+        )
     if not results.stimuli():
         raise ComparisonError(
             f"{where} can't be compared: its file holds no sample of stimuli, as it was made by an "

@@ -169,6 +169,15 @@ def test_every_protocol_has_its_models_circuit_or_a_reason():
         assert set(entry.protocols) <= set(PROTOCOLS)
 
 
+@pytest.mark.parametrize("signal", ["traces", "spikes"])
+def test_circuits_of_rates_are_not_compared_with_others(run, signal):
+    with (
+        open_results(run("self-prediction", 4, 3, 2, signal=signal)) as results,
+        pytest.raises(ComparisonError, match=f"neurons send {signal}"),
+    ):
+        compare(results)
+
+
 @pytest.mark.parametrize("name", ["association", "regression", "bars"])
 def test_runs_with_a_teacher(run, name):
     with open_results(run(name, 4, 3, 3, 2)) as results:

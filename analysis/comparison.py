@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from microcircuit.analysis.alignment import angle, cosine, norm_ratio, sign_agreement
+from microcircuit.analysis.bootstrap import Band, bootstrap
 from microcircuit.analysis.circuits import circuit_of
 from microcircuit.analysis.circuits.circuit import ComparisonError, Updates
 from microcircuit.results import Results
@@ -31,8 +32,6 @@ MEASURES = (
 
 RULES = "rules"
 """The protocol of reference rules."""
-CONFIDENCE = 0.95
-RESAMPLES = 2000
 
 
 class Pair(NamedTuple):
@@ -87,20 +86,6 @@ class Comparison:
     notes: Sequence[str]
 
 
-class Band(NamedTuple):
-    """A mean over seeds, [snapshot, area], and its bootstrap confidence interval.
-
-    Attributes
-    ----------
-    mean, low, high : array
-        The interval is NaN where there is only one seed.
-    """
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
 @dataclass(frozen=True)
 class Group:
     """Runs that differ in their seed only.
@@ -124,26 +109,6 @@ class Group:
     def first(self) -> Comparison:
         """The first run; areas and snapshots are the same in all."""
         return self.runs[0]
-
-
-def bootstrap(values: np.ndarray) -> Band:
-    """Return means over the first axis with percentile bootstrap confidence intervals.
-
-    Parameters
-    ----------
-    values : array [seed, ...]
-        NaN where there is no value.
-    """
-    drawn = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
-    mean = values.mean(axis=0)
-    if len(values) == 1:
-        return Band(mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan))
-    counts = np.apply_along_axis(np.bincount, 1, drawn, minlength=len(values))
-    means = np.tensordot(counts / len(values), values, axes=1)
-    tail = 100 * (1 - CONFIDENCE) / 2
-    low, high = np.percentile(means, [tail, 100 - tail], axis=0)
-    # Means of equal values can differ in their last bit.
-    return Band(mean, np.minimum(low, mean), np.maximum(high, mean))
 
 
 def compare(results: Results) -> Comparison:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microcircuit.analysis.comparison import CONFIDENCE, MEASURES, Band, Group
+from microcircuit.analysis.bootstrap import CONFIDENCE, Band
+from microcircuit.analysis.comparison import MEASURES, Group
 from microcircuit.analysis.tables import latex, markdown
 
 NOTHING = "-"

@@ -5,13 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from microcircuit.analysis.comparison import (
-    CONFIDENCE,
-    MEASURES,
-    Group,
-    RuleAngle,
-    bootstrap,
-)
+from microcircuit.analysis.bootstrap import CONFIDENCE, bootstrap
+from microcircuit.analysis.comparison import MEASURES, Group, RuleAngle
 from microcircuit.analysis.comparison_table import table, texts
 from microcircuit.analysis.figures.rules import LOOKS
 from microcircuit.analysis.figures.style import (

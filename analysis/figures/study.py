@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.ticker import MaxNLocator
 
+from microcircuit.analysis.bootstrap import CONFIDENCE, bootstrap
 from microcircuit.analysis.figures.style import (
     DOUBLE,
     SINGLE,
@@ -18,8 +19,6 @@ from microcircuit.analysis.figures.style import (
     page,
 )
 
-CONFIDENCE = 0.95
-RESAMPLES = 2000
 LOG_RATIO = 30
 """Largest over smallest value from which an axis may be logarithmic."""
 CROWDED = 4
@@ -38,7 +37,7 @@ class StudyFigureError(ValueError):
     """There is nothing to draw, or no such column."""
 
 
-class Band(NamedTuple):
+class Curve(NamedTuple):
     """A metric for each value of a parameter.
 
     Attributes
@@ -46,7 +45,7 @@ class Band(NamedTuple):
     values : array [n]
         Of the parameter; numbers ascend, all else is in the order of the study.
     mean, low, high : array [n]
-        Mean over all points with that value, and its confidence interval.
+        Mean over all points with that value, and its confidence interval, NaN for a single point.
     """
 
     values: np.ndarray
@@ -118,7 +117,7 @@ def _column(name: str, columns: Sequence[str], kind: str) -> str:
     raise StudyFigureError(f"no {kind} is called {name!r}; there are: {', '.join(columns)}")
 
 
-def band(x: np.ndarray, y: np.ndarray) -> Band:
+def curve(x: np.ndarray, y: np.ndarray) -> Curve:
     """Return the mean of y for each value of x, with its bootstrap confidence interval.
 
     Parameters
@@ -128,20 +127,13 @@ def band(x: np.ndarray, y: np.ndarray) -> Band:
     y : array [n]
         The metric; what is not finite is left out.
     """
-    rng = np.random.default_rng(0)
-    (values, places), rows = _levels(x), []
-    tail = 100 * (1 - CONFIDENCE) / 2
-    for place in range(len(values)):
+    values, places = _levels(x)
+    rows = np.full((len(values), 3), np.nan)
+    for place, row in enumerate(rows):
         found = y[(places == place) & np.isfinite(y)]
-        if not len(found):
-            rows.append((np.nan,) * 3)
-            continue
-        means = rng.choice(found, (RESAMPLES, len(found))).mean(axis=1)
-        low, high = np.percentile(means, [tail, 100 - tail])
-        mean = found.mean()
-        # Means of equal values can differ in their last bit.
-        rows.append((mean, min(low, mean), max(high, mean)))
-    return Band(values, *np.array(rows).T)
+        if len(found):
+            row[:] = bootstrap(found)
+    return Curve(values, *rows.T)
 
 
 def _levels(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -189,7 +181,7 @@ def _line(x: np.ndarray, y: np.ndarray, name: str, metric: str, rest: list[str])
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         caption = f"{metric} of {points} against {name}.{over}"
         return Picture(figure, caption)
-    found = band(x, y)
+    found = curve(x, y)
     ordered = _is_numeric(x) and len(found.values) > 1
     at, seen = (found.values, x) if ordered else (np.arange(len(found.values)), _levels(x)[1])
     axes.plot(seen, y, "o", markersize=2, alpha=0.25, color="C0", zorder=1)

@@ -3,7 +3,6 @@
 Times are those of the run, from its start at 0 to the end of its last presentation.
 """
 
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -76,27 +75,6 @@ def presentations(results: Results) -> Shown:
     raise SpikeError(f"{results.path} does not say when presentations ended: it holds no means")
 
 
-def neurons(results: Results, population: str) -> int:
-    """Return the number of neurons of a population with spikes.
-
-    That is the size of its traces, of what it was shown or of weights from or to it. Where a run
-    has none of these, all that is known is the last neuron that has spiked, if one has.
-    """
-    for key in traces(results):
-        if key[0] == population:
-            return results.record(*key).shape[-1]
-    for projection in results.projections():
-        weights = results.weights(projection)
-        ends = re.fullmatch(r"weights from (\w+) to (\w+)", weights.description)
-        if ends and population in ends.groups():
-            return weights.shape[3 if ends[1] == population else 2]
-    for key in results.stimuli():
-        stimulus = results.stimulus(*key)
-        if key[0] == population and stimulus.dimensions[-1] == "neuron":
-            return stimulus.shape[-1]
-    return int(np.max(results.spikes(population).index, initial=0)) + 1
-
-
 def spike_trains(results: Results, population: str) -> list[neo.SpikeTrain]:
     """Return the spikes of each neuron, in ms.
 
@@ -121,11 +99,10 @@ def spike_trains(results: Results, population: str) -> list[neo.SpikeTrain]:
     """
     spikes, stop = results.spikes(population), float(presentations(results).end[-1])
     time = np.round(spikes.time, DIGITS)
-    count = neurons(results, population)
     during = time < stop  # a run that diverged may have spikes in a presentation that has no end
     time, index = time[during], spikes.index[during]
     order = np.argsort(index, kind="stable")
-    edges = np.searchsorted(index[order], np.arange(1, count))
+    edges = np.searchsorted(index[order], np.arange(1, spikes.neurons))
     return [
         neo.SpikeTrain(
             own,

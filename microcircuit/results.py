@@ -3,7 +3,8 @@
 This module needs only h5py and numpy, so figures and tables can be made from the file alone, on
 another machine and without the simulator. :mod:`microcircuit.storage` writes what is read here:
 
-- ``/`` has the attributes ``format_version``, ``status``, ``message`` and others;
+- ``/`` has the attributes ``format_version``, ``status``, ``message`` and others; in that of a
+  simulation ``populations`` says, as JSON, how many neurons each has;
 - ``/config`` and ``/provenance`` have an attribute ``json``, and one attribute an entry;
 - ``/records/<population>/<variable>/{data, time, index}``: what was recorded of neurons;
 - ``/spikes/<population>/{time, index}``: when neurons spiked, and which;
@@ -127,10 +128,13 @@ class SpikeTrains:
         In milliseconds; of a neuron that spiked more than once in a step, several times.
     index : array [spike]
         Number of the neuron.
+    neurons : int
+        How many there are, of which some may not have spiked.
     """
 
     time: np.ndarray
     index: np.ndarray
+    neurons: int
 
 
 class Results:
@@ -229,7 +233,8 @@ class Results:
             If its spikes were not recorded.
         """
         group = _child(self._group("spikes"), population, what="population with spikes")
-        return SpikeTrains(time=group["time"][()], index=group["index"][()])
+        sizes = json.loads(self._file.attrs["populations"])
+        return SpikeTrains(group["time"][()], group["index"][()], sizes[population])
 
     def probes(self) -> list[tuple[str, str, str]]:
         """List what the probes recorded, as ``(probe, population, variable)``."""

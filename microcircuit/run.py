@@ -169,6 +169,7 @@ class Run:
         together : int, optional
             Number of runs that were computed in one program, and shared its time.
         """
+        circuit = self.experiment.circuit
         return self.folder.finish(
             status="diverged" if self.divergence else "complete",
             message=self.divergence or f"{self.position} presentations",
@@ -176,6 +177,7 @@ class Run:
                 "wall_seconds": time.perf_counter() - self._started,
                 "runs_together": together,
                 "peak_memory_bytes": provenance.peak_memory_bytes(),
+                "populations": {one.name: one.size for one in circuit.populations},
             },
             # A protocol's metrics count on a whole run.
             metrics=no_metrics if self.divergence else self.experiment.metrics,

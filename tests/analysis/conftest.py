@@ -170,7 +170,8 @@ def write_spikes(tmp_path):
         folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
         with RunFolder.create(folder, config=config, provenance=provenance) as run:
             run.save(position=1, data=columns, state={})
-            attributes = {"wall_seconds": 1.5}
+            sizes = {name: len(trains) for name, trains in populations.items()}
+            attributes = {"wall_seconds": 1.5, "populations": sizes}
             run.finish(
                 status="complete", message="by hand", attributes=attributes, metrics=lambda _: {}
             )

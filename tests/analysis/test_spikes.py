@@ -97,10 +97,9 @@ def test_summary(write_spikes):
         {
             "output": [[1.0, 2.0, 3.0], [500.0]],
             "hidden_1": [[10.0, 20.0, 30.0, 150.0]],
-            "input": [[]],
+            "input": [[], [], []],
         },
         ends=(400.0, 1000.0),
-        traces={("input", "rate"): np.zeros((2, 3))},
     )
     silent, one, two = summary(results)
     assert (silent.population, silent.neurons, silent.spikes, silent.rate) == ("input", 3, 0, 0)

@@ -13,7 +13,6 @@ from microcircuit.analysis.spike_files import SpikeError
 from microcircuit.analysis.trains import (
     interval,
     neo_block,
-    neurons,
     presentations,
     spike_trains,
     spiking,
@@ -104,19 +103,14 @@ def test_single_sample_stands_for_all_that_follows(write_spikes):
     assert interval(results, results.record("cells", "v")) == 10
 
 
-def test_number_of_neurons_is_known_without_spikes(run):
-    """From traces, weights or stimuli."""
+def test_neurons_are_counted_with_those_that_are_silent(run, write_spikes):
     with open_results(run("segregated-traces", 5, 4)) as results:
-        sizes = {name: neurons(results, name) for name in results.spiking()}
+        sizes = {name: results.spikes(name).neurons for name in results.spiking()}
         assert sizes == {"input": 64, "hidden_1": 5, "hidden_2": 4, "output": 10}
         assert spiking(results) == ["input", "hidden_1", "hidden_2", "output"]
         assert len(traces(results)) == 4
-
-
-def test_number_of_neurons_of_a_file_that_does_not_say(write_spikes):
     results = write_spikes({"cells": [[], [1.0], []], "silent": [[]]})
-    assert neurons(results, "cells") == 2
-    assert neurons(results, "silent") == 1
+    assert [len(train) for train in spike_trains(results, "cells")] == [0, 1, 0]
     assert [len(train) for train in spike_trains(results, "silent")] == [0]
 
 

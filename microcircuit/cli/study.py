@@ -195,10 +195,11 @@ def _print_plan(study: "StudyFile", points: Sequence["Point"], workers: int) -> 
         reporting.print_line(f"To compile, unless compiled before: {programs}.")
     groups = list(grouped(points).values())
     for group, (count, places) in list(zip(groups, made.groups, strict=True))[:MOST_GROUPS]:
-        how = "one by one" if places == 1 else f"{places} at a time, as replicates of one program"
-        reporting.print_line(
-            f"{count} points that differ in numbers only{_in(group, points)}: {how}."
-        )
+        how = f"{places} at a time, as replicates of one program"
+        if places == 1:
+            how = "by itself" if count == 1 else "one by one"
+        alike = "1 point" if count == 1 else f"{count} points that differ in numbers only"
+        reporting.print_line(f"{alike}{_in(group, points)}: {how}.")
     if len(groups) > MOST_GROUPS:
         reporting.print_line(f"... and {len(groups) - MOST_GROUPS} more groups of points.")
 

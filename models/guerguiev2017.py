@@ -57,7 +57,11 @@ Numbers are those of the authors' code. So are the kernel's memory, the factors 
 which the rate is a number per ms, the variants of feedback and the start that is called optimised.
 There uniform numbers are 3.465 standard deviations wide to both sides, so that weights spread twice
 as wide as the formula asks; that is kept. An output whose potential starts high learns late, as the
-slope of its rate is small: the more so the smaller the last hidden layer is.
+slope of its rate is small: the more so the smaller the last hidden layer is. In their earlier code
+(March 2017) weights have the spread of the formula and feedback is around zero; what is broadcast
+past a layer is that layer's feedback, times random weights like those between the two layers. That
+start is called centred here. docs/results/guerguiev2017.md has what either gives; in which of the
+two the published figures were made we don't know.
 
 Deviations and assumptions
 --------------------------
@@ -231,9 +235,9 @@ class Guerguiev2017:
     plateau_jitter : Quantity
         Standard deviation of how long before the end of a phase each neuron's plateau comes: the
         size of a normal number, cut to whole ms and to 5 ms. The authors take 3 ms, or none.
-    start : "optimised" or "random"
+    start : "optimised", "centred" or "random"
         Weights of such a mean and spread that potentials are in the middle of the transfer
-        function, or small ones around zero.
+        function; those with half the spread, and feedback around zero; or small ones around zero.
     """
 
     hidden: tuple[PositiveInt, ...] = (500,)
@@ -256,7 +260,7 @@ class Guerguiev2017:
     feedback: Literal["random", "sparse", "symmetric", "noisy-symmetric"] = "random"
     feedback_path: Literal["broadcast", "layers"] = "broadcast"
     plateau_jitter: Annotated[Quantity, In("ms"), NON_NEGATIVE] = 0 * ms
-    start: Literal["optimised", "random"] = "optimised"
+    start: Literal["optimised", "centred", "random"] = "optimised"
 
     def __post_init__(self) -> None:
         """Check how many learning rates there are, and what goes with what."""
@@ -348,20 +352,27 @@ def draw_weights(model: Guerguiev2017, inputs: int, classes: int, seed: int) -> 
         if model.start == "random":
             return RANDOM_RANGE[kind] * draw
         mean, sd = (BIAS_MEAN, BIAS_SD) if kind == "bias" else optimised_moments(model, count)
-        return mean + WIDTH * sd * draw
+        if model.start == "optimised":
+            return mean + WIDTH * sd * draw
+        return (0 if kind == "top_down" else mean) + WIDTH / 2 * sd * draw
 
     sizes = inputs, *model.hidden, classes * model.neurons_per_class
     weights = {}
     for k in range(1, len(sizes)):
         weights[f"bottom_up_{k}"] = uniform(f"bottom_up_{k}", sizes[k], sizes[k - 1], sizes[k - 1])
         weights[f"bias_{k}"] = uniform(f"bias_{k}", sizes[k], 1, 1)
-    for k in model.hidden_layers:
-        name = f"top_down_{k}"
+    feedback: dict[str, np.ndarray] = {}
+    for k in reversed(model.hidden_layers):
+        name, source = f"top_down_{k}", model.feedback_source(k)
         if model.symmetric:
-            weights[name] = weights[f"bottom_up_{k + 1}"].T
+            feedback[name] = weights[f"bottom_up_{k + 1}"].T
+        elif model.start == "centred" and source > k + 1:
+            above = feedback[f"top_down_{k + 1}"]
+            feedback[name] = uniform(name, sizes[k], sizes[k + 1], sizes[k]) @ above
         else:
-            weights[name] = uniform(name, sizes[k], sizes[model.feedback_source(k)], sizes[k])
-        weights[name] = _altered(model, weights[name], seeding.generator(seed, "feedback", name))
+            feedback[name] = uniform(name, sizes[k], sizes[source], sizes[k])
+    for name, drawn in reversed(feedback.items()):
+        weights[name] = _altered(model, drawn, seeding.generator(seed, "feedback", name))
     return {name: value * ms for name, value in weights.items()}
 
 

@@ -62,6 +62,33 @@ def test_optimised_start_spreads_as_wide_as_that_of_the_authors():
         assert (feedback.min(), feedback.max()) == pytest.approx(bounds, rel=0.02)
 
 
+def test_centred_start_spreads_as_the_formula_asks_with_feedback_around_zero():
+    model = Guerguiev2017(hidden=(500, 100), start="centred")
+    weights = numbers(model, inputs=784, classes=10)
+    for name, count in (("bottom_up_1", 784), ("bottom_up_2", 500), ("top_down_2", 100)):
+        mean, sd = optimised_moments(model, count)
+        expected = 0 if name.startswith("top_down") else mean
+        assert weights[name].mean() == pytest.approx(
+            expected, abs=5 * sd / weights[name].size ** 0.5
+        )
+        assert weights[name].std() == pytest.approx(sd, rel=0.03), name
+        assert np.max(np.abs(weights[name] - expected)) <= 3.465 / 2 * sd
+
+
+def test_centred_feedback_past_a_layer_is_that_layers_through_random_weights():
+    model = Guerguiev2017(hidden=(500, 100), start="centred")
+    weights = numbers(model, inputs=784, classes=10)
+    through, *_ = np.linalg.lstsq(weights["top_down_2"].T, weights["top_down_1"].T, rcond=None)
+    np.testing.assert_allclose(through.T @ weights["top_down_2"], weights["top_down_1"], rtol=1e-9)
+    # A sum over the 100 neurons between them, of products of independent numbers.
+    expected = 10 * optimised_moments(model, 500)[1] * weights["top_down_2"].std()
+    assert weights["top_down_1"].std() == pytest.approx(expected, rel=0.1)
+    # Feedback that is not broadcast passes no layer.
+    apart = numbers(replace(model, feedback_path="layers"), inputs=784, classes=10)
+    assert apart["top_down_1"].shape == (500, 100)
+    assert apart["top_down_1"].std() == pytest.approx(optimised_moments(model, 500)[1], rel=0.03)
+
+
 def test_random_start():
     weights = numbers(Guerguiev2017(hidden=(100, 100), start="random"), classes=100)
     for name, values in weights.items():
@@ -128,6 +155,7 @@ VARIANTS = [
             {"feedback_path": "layers"},
             {"plateau_jitter": 3 * ms, "g_apical": 0.05 / ms},
             {"start": "random", "neurons_per_class": 3},
+            {"start": "centred"},
         ),
     )
 ]

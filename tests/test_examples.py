@@ -10,6 +10,7 @@ from brian2 import ms
 from typer.testing import CliRunner
 
 from microcircuit import computation, simulation
+from microcircuit import config as configuration
 from microcircuit.cli import app
 from microcircuit.cli.options import resolved
 from microcircuit.progress import no_progress
@@ -20,6 +21,8 @@ from microcircuit.study import design, plan
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+STUDIES = [ROOT / "examples" / name for name in ("segregated_variants.toml", "study.toml")]
+CONFIGURATIONS = sorted({*(ROOT / "examples").glob("*.toml")} - {*STUDIES})
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 SHORT = {
@@ -90,6 +93,14 @@ def test_configuration_file(tmp_path, monkeypatch):
     with open_results("run") as results:
         assert results.config["model"]["areas"] == [30, 40, 10]
         assert results.config["model"]["tau_weights"] is None
+
+
+@pytest.mark.parametrize("file", CONFIGURATIONS, ids=lambda path: path.stem)
+def test_configuration_file_is_valid_and_says_how_to_run_it(file):
+    given = configuration.load(None, file=file)
+    assert resolved(given).protocol == given.protocol
+    first, *_ = file.read_text(encoding="utf-8").splitlines()
+    assert first.startswith(f"# microcircuit run --config examples/{file.name}")
 
 
 def test_python_of_the_readme(folder):

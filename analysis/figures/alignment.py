@@ -12,13 +12,14 @@ from microcircuit.analysis.figures.style import (
     letter,
     listed,
     page,
+    plain_ticks_if_few,
     reference_line,
 )
 from microcircuit.results import Results
 
 SIDE_STEP = 1.08
 """Dots of different areas lie side by side, their mixing factors multiplied by this."""
-ORTHOGONAL = 90.0
+ORTHOGONAL, STRAIGHT = 90.0, 180.0
 
 
 def alignment_figure(results: Results) -> Picture:
@@ -37,10 +38,12 @@ def alignment_figure(results: Results) -> Picture:
     _draw_guide(symmetric, angles)
     reference_line(random, ORTHOGONAL, "orthogonal")
     random.set_ylim(bottom=0)
-    symmetric.legend(loc="upper left")
-    random.legend(loc="center left")
+    # The areas are the same in both panels.
+    legends = [axes.get_legend_handles_labels() for axes in (random, symmetric)]
+    named = {label: line for lines in legends for line, label in zip(*lines, strict=True)}
+    figure.legend(named.values(), named, loc="outside lower center", ncols=len(named))
     letter([symmetric, random])
-    return Picture(figure, _caption(angles))
+    return Picture(figure, _caption(angles, results.config["model"]["signal"]))
 
 
 def _draw_areas(axes: Axes, angles: Alignment, *, symmetric: bool) -> None:
@@ -55,14 +58,19 @@ def _draw_areas(axes: Axes, angles: Alignment, *, symmetric: bool) -> None:
 
 
 def _draw_guide(axes: Axes, angles: Alignment) -> None:
-    """Draw what an angle in proportion to the mixing factor looks like, below the others."""
-    factors = angles.factors
+    """Draw what an angle in proportion to the mixing factor looks like, below the others.
+
+    Where theirs grow less, the line leaves the panel.
+    """
+    factors, highest = angles.factors, min(STRAIGHT, axes.get_ylim()[1])
     lowest = angles.networks(factors[0], symmetric=True).min()
     line = 0.6 * lowest * factors / factors[0]
-    axes.plot(factors, line, color=GREY, linestyle="--", linewidth=0.8, label="in proportion to λ")
+    axes.plot(factors, line, color=GREY, linestyle=":", linewidth=1.0, label="in proportion to λ")
+    axes.set_ylim(top=highest)
+    plain_ticks_if_few(axes)
 
 
-def _caption(angles: Alignment) -> str:
+def _caption(angles: Alignment, signal: str) -> str:
     smallest, largest = angles.factors[0], angles.factors[-1]
     networks = len(angles.networks(smallest, symmetric=True))
     by_factor = [
@@ -70,8 +78,14 @@ def _caption(angles: Alignment) -> str:
         for factor in (largest, smallest)
     ]
     hidden = angles.mean(smallest, symmetric=False)[:-1]
+    # Noise of spikes keeps a circuit from coming to rest.
+    where = (
+        "from its mean potentials in the second half of presentations"
+        if signal == "spikes"
+        else "at its fixed point"
+    )
     return (
-        "Angle between the weight updates of the circuit at its fixed point and those of backprop "
+        f"Angle between the weight updates of the circuit {where} and those of backprop "
         f"on the same weights, {counted(networks, 'network')} (dots) and their mean (lines). "
         f"With transposed feedback it is {by_factor[0]}° in {listed(angles.areas)} at a "
         f"mixing factor of {largest:g}, and {by_factor[1]}° at {smallest:g}; with random feedback "

@@ -1,5 +1,6 @@
 """The figure of a comparison: circuits against backprop and feedback alignment."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,8 @@ HEIGHT = 100.0
 """Of a group's four panels, in mm."""
 TOGETHER = 62.0
 """Of the panel of circuits and rules."""
+TITLE, LABEL = (120, 6), (36, 3)
+"""Letters in a line of a group's name, and lines at most, above its panels and in a legend."""
 ORTHOGONAL = 90.0
 MOST_POINTS = 1500
 """Of an area in the scatter."""
@@ -43,20 +46,28 @@ def comparison_figure(groups: Sequence[Group], rules: Sequence[RuleAngle] = ()) 
         Drawn beside all circuits, in a panel on top.
     """
     figure = page(DOUBLE, HEIGHT * len(groups) + TOGETHER * bool(rules))
-    heights = [TOGETHER] * bool(rules) + [HEIGHT * len(groups)]
-    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)
-    *top, below = parts.ravel()
-    grid = below.subplots(2 * len(groups), 2)
-    for group, pairs in zip(groups, grid.reshape(len(groups), 2, 2), strict=True):
-        _draw_group(group, pairs)
-        if len(groups) > 1:
-            pairs[0, 0].set_title(group.name)
-    panels = list(grid.flat)
-    if top:
-        panels.insert(0, top[0].subplots())
+    heights = [TOGETHER] * bool(rules) + [HEIGHT] * len(groups)
+    parts = figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights).ravel()
+    panels: list[Axes] = []
+    if rules:
+        panels.append(parts[0].subplots())
         _draw_together(panels[0], groups, rules)
+    for group, part in zip(groups, parts[-len(groups) :], strict=True):
+        grid = part.subplots(2, 2)
+        _draw_group(group, grid)
+        if len(groups) > 1:
+            part.suptitle(_wrapped(group.name, *TITLE), fontsize=8)
+        panels.extend(grid.flat)
     letter(panels)
     return Picture(figure, _caption(groups, rules), texts(list(map(table, groups))))
+
+
+def _wrapped(name: str, width: int, lines: int) -> str:
+    """Break a name into lines, at best where a parameter ends."""
+    parts = (part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(", "))
+    return textwrap.fill(
+        ", ".join(parts), width, max_lines=lines, placeholder=" ...", break_on_hyphens=False
+    )
 
 
 def _draw_together(axes: Axes, groups: Sequence[Group], rules: Sequence[RuleAngle]) -> None:
@@ -67,7 +78,8 @@ def _draw_together(axes: Axes, groups: Sequence[Group], rules: Sequence[RuleAngl
             np.stack([run.measures[BACKPROP][:, :-1].mean(axis=1) for run in group.runs])
         )
         if np.isfinite(hidden.mean).any():
-            axes.plot(at, hidden.mean, "o-", color=f"C{k}", label=f"circuit: {group.name}")
+            label = _wrapped(f"circuit: {group.name}", *LABEL)
+            axes.plot(at, hidden.mean, "o-", color=f"C{k}", label=label)
             axes.fill_between(at, hidden.low, hidden.high, color=f"C{k}", alpha=0.2, linewidth=0)
     for rule in rules:
         look = LOOKS[rule.rule]

@@ -87,9 +87,24 @@ def _caption(results: Results) -> str:
     likeness, closed = (_values(results, f"correlation{key}") for key, *_ in KINDS)
     return (
         f"Images that a network which has learnt to read ({SETS[data]}) makes of each class when "
-        "its output is clamped and it sees nothing, with interneurons off (gate open), and on "
-        f"(gate closed) as a control; beside those of sweep {last} what logistic regression sees "
-        f"in them (a). It recognises {found} of {CLASSES} (b), and the network {own}. They are "
-        f"like the mean image of their class (c): correlations are {likeness.min():.2f} to "
-        f"{likeness.max():.2f}, with the gate closed {closed.min():.2f} to {closed.max():.2f}."
+        "its output is clamped and it sees nothing (a): with interneurons off (gate open) after "
+        "the first and the last sweep, and with interneurons on (gate closed), a control, after "
+        f"the first two; beside those of sweep {last} what logistic regression sees in them. It "
+        f"recognises {found} of {CLASSES} (b), and the network {own}. {_told(results)}The images "
+        f"of sweep {last} are like the mean image of their class (c): correlations are "
+        f"{likeness.min():.2f} to {likeness.max():.2f}, with the gate closed {closed.min():.2f} to "
+        f"{closed.max():.2f}."
+    )
+
+
+def _told(results: Results) -> str:
+    """Explain why images behind a closed gate are recognised in every other sweep, if they are."""
+    closed = _values(results, "recognised.sweeps.closed")
+    half = CLASSES / 2
+    if len(closed) < 2 or not closed[::2].min() > half > closed[1::2].max():
+        return ""
+    return (
+        "With the gate closed it recognises those of every other sweep: from an image of the class "
+        "interneurons expect the class, and cancel it in the next sweep; from what is left they do "
+        "not, and the class comes back. "
     )

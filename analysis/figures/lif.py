@@ -212,12 +212,14 @@ def _caption(results: Results, neuron: int) -> str:
     falls = listed([_told(results, k) for k in hidden_areas(results)])
     return (
         f"Integrate-and-fire neurons learn to cancel top-down input in {counted(shown, 'pattern')} "
-        "without a teacher; the first and the last of them are drawn. a: all spikes. b, c: somatic "
-        f"and apical potential of hidden neuron {neuron + 1}, sampled every millisecond; spikes "
+        "without a teacher; the first and the last of them are drawn, with vertical lines where "
+        "one ends and the next begins. a: all spikes. b, c: somatic and apical potential of "
+        f"hidden neuron {neuron + 1}, sampled every millisecond; spikes "
         "are drawn as lines, dashed are threshold and rest. d: mean rates of neurons, in Hz: "
         f"{said['rate']}. e: coefficients of variation of intervals: {said['cv']}; that of a "
         "Poisson process is 1, and larger where rates change with the pattern. f: each neuron's "
-        "mean deviation over a presentation, squared, mean over neurons. It "
+        "mean deviation over a presentation, squared, mean over neurons (light: single "
+        "presentations; dark: means over stretches of them). It "
         f"{falls} (first hundredth, last tenth and second half of the run)."
     )
 

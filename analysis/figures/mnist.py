@@ -2,7 +2,6 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from microcircuit.analysis.figures.rules import SETS
 from microcircuit.analysis.figures.style import (
@@ -11,10 +10,12 @@ from microcircuit.analysis.figures.style import (
     Picture,
     count_axis,
     counted,
+    explain,
     letter,
     listed,
     number,
     page,
+    plain_ticks,
     reference_line,
 )
 from microcircuit.results import Results
@@ -63,9 +64,7 @@ def _draw_errors(axes: Axes, results: Results) -> None:
         counts = np.arange(1, len(errors) + 1)
         axes.plot(counts, errors, color=GREY, linestyle=style, label=label)
     axes.legend(loc="upper right")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
+    plain_ticks(axes)
     axes.set_ylabel("Images classified wrongly (%)")
 
 
@@ -87,7 +86,7 @@ def _draw_angles(axes: Axes, results: Results) -> None:
 
 def _draw_apical(axes: Axes, results: Results) -> None:
     _draw_squares(axes, results, "apical_{}")
-    axes.legend(loc="center right", bbox_to_anchor=(1, 0.35))  # between the two kinds of lines
+    explain(axes)
     axes.set_ylabel("Mean squared apical potential\n(dimensionless)")
 
 

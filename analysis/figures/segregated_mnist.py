@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from microcircuit.analysis.figures.rules import SETS
 from microcircuit.analysis.figures.series import Series, draw_noisy
@@ -15,9 +14,11 @@ from microcircuit.analysis.figures.style import (
     Picture,
     count_axis,
     counted,
+    explain,
     letter,
     listed,
     page,
+    plain_ticks,
     reference_line,
 )
 from microcircuit.results import Results
@@ -31,8 +32,6 @@ CONVERGES = 1.0
 """Errors shrink where the eigenvalue is below."""
 FEW = 10.0
 """Test error in %; below, a logarithmic axis shows more."""
-HEADROOM = 1.25
-"""For a legend."""
 FIELDS = 8
 """Hidden neurons whose weights are shown."""
 CLASSES = 10
@@ -82,9 +81,7 @@ def _draw_test_error(axes: Axes, results: Results) -> None:
     if 0 < errors.min() < FEW:
         axes.set_yscale("log")
         axes.set_ylim(0.8 * errors.min(), 100)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+        plain_ticks(axes)
     axes.set_ylabel("Test error (%)")
     count_axis(axes, "Training images")
 
@@ -126,8 +123,8 @@ def _draw_eigenvalue(axes: Axes, results: Results) -> None:
         values = _values(results, metric)
         axes.plot(_tested(results), values, color="C4", marker="o", linestyle=style, label=label)
     reference_line(axes, CONVERGES, "teaches if below")
-    axes.legend(loc="upper left")
-    axes.set_ylim(0, HEADROOM * max(CONVERGES, axes.get_ylim()[1]))
+    axes.set_ylim(0, max(CONVERGES, axes.get_ylim()[1]))
+    explain(axes)
     axes.set_ylabel("Largest eigenvalue\n(dimensionless)")
     count_axis(axes, "Training images")
 
@@ -217,9 +214,7 @@ def _draw_feedback(axes: Axes, results: Results) -> None:
             rasterized=True,
             label=label,
         )
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, low + HEADROOM * (high - low))
-    axes.legend(loc="upper left", markerscale=3)
+    explain(axes, markerscale=3)
     axes.set_xlabel("Weight back (ms)")
     axes.set_ylabel("Weight to the output (ms)")
 

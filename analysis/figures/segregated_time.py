@@ -1,11 +1,12 @@
 """Panels of segregated dendrites over time: spikes, potentials and plateaus, phase by phase."""
 
 from math import isqrt
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from microcircuit.analysis.figures.style import GREY, SHADE
+from microcircuit.analysis.figures.style import GREY, SHADE, explain
 from microcircuit.analysis.phases import (
     PER_IMAGE,
     Phases,
@@ -30,8 +31,8 @@ COMPARTMENTS = {
     "v_apical": ("apical potential", "C1"),
 }
 """What is drawn of a hidden neuron, from back to front."""
-LEGEND = 0.3
-"""Room for one, as a fraction of what there is without."""
+PLATEAUS = 4.2, 2.6, 1.0
+"""Widths of the examples' lines, so that those of the same height show behind each other."""
 
 
 def mark_time(timed: list[Axes], results: Results, images: int) -> None:
@@ -70,13 +71,13 @@ def _name_phases(axes: Axes, results: Results, shown: Phases) -> None:
 def draw_raster(axes: Axes, results: Results, images: int) -> None:
     """Draw spikes of some neurons of every population, the input at the bottom."""
     end, bottom, places, names = phases(results, images).end[-1], 0, [], []
-    for n, population in enumerate(populations(results)):
+    for population in populations(results):
         spikes = results.spikes(population)
         some = _some(len(mean_rates(results, population, images)))
         row = np.searchsorted(some, spikes.index).clip(max=len(some) - 1)
         drawn = (some[row] == spikes.index) & (spikes.time < end)
         at = bottom + row[drawn]
-        axes.plot(spikes.time[drawn], at, "|", color=f"C{n % 2 * 6}", markersize=2.2, mew=0.5)
+        axes.plot(spikes.time[drawn], at, "|", color="0.2", markersize=2.2, mew=0.5)
         places.append(bottom + (len(some) - 1) / 2)
         names.append(named(population))
         bottom += len(some) + GAP
@@ -95,7 +96,7 @@ def draw_neuron(
         potential = traces(results, "hidden_1", name, images)[:, neuron]
         axes.plot(_time(results, len(potential)), potential, color=line, label=label, linewidth=0.9)
     if which == 0:
-        explain(axes)
+        explain(axes, ncols=3)
     axes.set_ylabel(f"Neuron {neuron + 1}\n(dimensionless)", color=NEURON_COLORS[which])
 
 
@@ -103,9 +104,11 @@ def draw_plateaus(axes: Axes, results: Results, images: int, *, neurons: np.ndar
     """Draw the examples' plateaus at the end of phases, as long as what they average."""
     shown, averaged = phases(results, images), setting(results, "averaging")
     values = plateaus(results, images)
-    for color, neuron in zip(NEURON_COLORS, neurons, strict=False):
+    for color, width, neuron in zip(NEURON_COLORS, PLATEAUS, neurons, strict=False):
+        look: dict[str, Any] = {"color": color, "linewidth": width, "solid_capstyle": "butt"}
         for end, level in zip(shown.end, values[:, neuron], strict=True):
-            axes.plot((end - averaged, end), (level, level), color=color, linewidth=2.2)
+            axes.plot((end - averaged, end), (level, level), **look)
+    axes.margins(y=0.15)
     axes.set_ylabel("Plateau potential\n(dimensionless)")
 
 
@@ -121,7 +124,7 @@ def draw_output(axes: Axes, results: Results, images: int) -> None:
         own = axes.plot(time[inside], v_soma[inside][:, right], color="C6")
     others[0].set_label("other digits")
     own[0].set_label("the image's digit")
-    explain(axes, below=True)
+    explain(axes, below=True, ncols=3)
     axes.set_ylabel("Output soma\n(dimensionless)")
 
 
@@ -143,11 +146,3 @@ def _some(count: int) -> np.ndarray:
 
 def _time(results: Results, steps: int) -> np.ndarray:
     return results.record("output", "v_soma").time[:steps]
-
-
-def explain(axes: Axes, *, below: bool = False) -> None:
-    """Put a legend in a row above or below all lines."""
-    low, high = axes.get_ylim()
-    room = LEGEND * (high - low)
-    axes.set_ylim((low - room, high) if below else (low, high + room))
-    axes.legend(loc="lower left" if below else "upper left", ncols=3)

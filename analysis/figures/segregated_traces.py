@@ -14,7 +14,6 @@ from microcircuit.analysis.figures.segregated_time import (
     draw_output,
     draw_plateaus,
     draw_raster,
-    explain,
     mark_time,
     named,
     populations,
@@ -24,6 +23,7 @@ from microcircuit.analysis.figures.style import (
     GREY,
     Picture,
     counted,
+    explain,
     letter,
     listed,
     page,
@@ -46,6 +46,10 @@ EXAMPLES = 3
 """Hidden neurons whose potentials are drawn."""
 TEACHING = 1.0
 """Conductance of the teaching current in all, per ms."""
+AUTHORS_STEP = 1.0
+"""In ms."""
+FEW = 4
+"""Populations whose names have room beside each other."""
 ROW_HEIGHT, HEADER = 22.0, 22.0
 """In mm: of a row of height 1, and of all above and below the rows."""
 
@@ -172,7 +176,8 @@ def _draw_rates(axes: Axes, results: Results, images: int) -> None:
     explain(axes)
     axes.set_ylim(bottom=0)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_xticks(range(len(names)), [named(name).replace(" ", "\n") for name in names])
+    apart = "\n" if len(names) > FEW else " "
+    axes.set_xticks(range(len(names)), [named(name).replace(" ", apart) for name in names])
     axes.set_xlabel("Population")
     axes.set_ylabel("Firing rate (Hz)")
 
@@ -198,11 +203,14 @@ def _caption(results: Results, images: int) -> str:
 def _zigzag(results: Results) -> str:
     """Return why taught outputs do, if they do."""
     leak, dendrite, dt = (setting(results, name) for name in ("g_leak", "g_dendrite", "dt"))
-    if (leak + dendrite + TEACHING) * dt <= 1:
+    constant = 1 / (leak + dendrite + TEACHING)
+    if dt <= constant:
         return ""
+    whose = ", that of the authors' code," if dt == AUTHORS_STEP else ""
     return (
-        " At the start of target phases the output zigzags, for a step is longer than its time "
-        "constant there."
+        " At the start of target phases the output zigzags, which is numerical: the time step of "
+        f"{dt:g} ms{whose} is longer than the output's time constant of {constant:.2g} ms with the "
+        "teaching conductances."
     )
 
 
@@ -214,8 +222,9 @@ def _caption_of_plateaus(results: Results, images: int) -> str:
     jitters = setting(results, "plateau_jitter") > 0
     jitter = ", or up to 5 ms before its end" if jitters else ""
     return (
-        "Neurons that are shown are those whose plateau potentials change most. A plateau "
-        "potential is the logistic function of the apical potential's mean over the last "
+        "Neurons that are shown are those whose plateau potentials change most; lines of these "
+        "differ in width so that all can be seen. A plateau potential is the logistic function "
+        "of the apical potential's mean over the last "
         f"{setting(results, 'averaging'):.3g} ms of a phase{jitter}; in hidden layer 1 they are "
         f"{values.min():.2f} to {values.max():.2f}, and change by {np.abs(changes).mean():.3f} on "
         f"average and {np.abs(changes).max():.2f} at most from the forward to the target phase. "

@@ -9,12 +9,17 @@ from microcircuit.analysis.figures.style import (
     Picture,
     changed,
     counted,
+    explain,
     letter,
     listed,
     number,
     page,
+    plain_ticks_if_few,
 )
 from microcircuit.results import Results
+
+CHANGING = "apical potential", "interneurons"
+"""How the labels of what learning changes begin."""
 
 
 def self_prediction_figure(results: Results) -> Picture:
@@ -23,10 +28,10 @@ def self_prediction_figure(results: Results) -> Picture:
     apical, interneurons = figure.subplots(1, 2)
     for axes in (apical, interneurons):
         axes.set_xscale("log")
-        axes.set_yscale("log")
         axes.set_xlabel("Presentations")
     draw_apical(apical, results)
     draw_interneurons(interneurons, results)
+    _draw_shot_noise(apical, results)
     _annotate(apical, _changes(results, "hidden", "v_apical_squared"))
     _annotate(interneurons, _changes(results, "interneuron", "error_squared"))
     letter([apical, interneurons])
@@ -40,11 +45,26 @@ def _changes(results: Results, population: str, record: str) -> list[str]:
 
 
 def _annotate(axes: Axes, changes: list[str]) -> None:
-    """Add the changes to the legend's lines, and draw it."""
+    """Add the changes to the labels of what changed, and draw a legend."""
     handles, labels = axes.get_legend_handles_labels()
     told = iter(changes)
-    labels = [label if "alone" in label else f"{label}: {next(told)}" for label in labels]
-    axes.legend(handles, labels, loc="lower left")
+    labels = [f"{label}: {next(told)}" if label.startswith(CHANGING) else label for label in labels]
+    explain(axes, below=True, handles=handles, labels=labels)
+    plain_ticks_if_few(axes)
+
+
+def _shot_noise(results: Results) -> dict[int, float]:
+    """Return what is shot noise of the apical potentials at the end, by area; of spikes only."""
+    names = {k: f"hidden_{k}.v_apical_squared.shot_noise" for k in hidden_areas(results)}
+    there = results.metrics()
+    return {k: float(there[name].value) for k, name in names.items() if name in there}
+
+
+def _draw_shot_noise(axes: Axes, results: Results) -> None:
+    for k, floor in _shot_noise(results).items():
+        label = f"its shot noise{named_area(results, k, ', {}')}"
+        # In front of single presentations, in the colour of their area but darker than they are.
+        axes.axhline(floor, color=f"C{k - 1}", linestyle="--", linewidth=0.8, label=label)
 
 
 def _caption(results: Results) -> str:
@@ -57,10 +77,20 @@ def _caption(results: Results) -> str:
             for when in ("first", "last")
         )
         told.append(f"{change}{named_area(results, k, ' in {}')}, from {first} to {last}")
+    noise = [
+        f"{number(floor)}{named_area(results, k, ' in {}')}"
+        for k, floor in _shot_noise(results).items()
+    ]
+    left = (
+        " The part that is shot noise of spikes, which nobody can predict, is "
+        f"{listed(noise)} in the end (dashed)."
+        if noise
+        else ""
+    )
     return (
         f"Over {counted(shown, 'presentation')} the mean squared apical potential {listed(told)} "
-        "(means over the first hundredth and the last twentieth of the run), as interneurons come "
-        "to cancel the top-down input, whose mean square alone is drawn in grey. The squared error "
-        "with which interneurons predict the next area "
-        f"{listed(_changes(results, 'interneuron', 'error_squared'))}."
+        "(means over the first hundredth and the last twentieth of the run; light: single "
+        "presentations), as interneurons come to cancel the top-down input, whose mean square "
+        f"alone is drawn in grey.{left} The squared error with which interneurons predict "
+        f"the next area {listed(_changes(results, 'interneuron', 'error_squared'))}."
     )

@@ -1,5 +1,6 @@
 """Series of recorded values: read from a result, averaged, and drawn with their noise in view."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,10 @@ from microcircuit.results import Record, Results
 
 BINS, LOG_BINS = 80, 40
 """Points of a smoothed line, on linear and logarithmic axes."""
+DEEPEST = 1e-3
+"""How far below the lowest mean a logarithmic axis reaches, as a factor."""
+MARGIN = 0.05
+"""Below and above, as a part of the axis."""
 RAW_POINTS = 2000
 """Points of the raw line behind it at most."""
 
@@ -85,7 +90,7 @@ def draw_noisy(
     label: str = "",
     linestyle: str = "-",
     bins: int | None = None,
-) -> None:
+) -> Series:
     """Draw a series as a light line, with its mean over short stretches on top.
 
     Parameters
@@ -98,6 +103,11 @@ def draw_noisy(
         As in matplotlib.
     bins : int, optional
         Points of the line on top.
+
+    Returns
+    -------
+    Series
+        The means.
     """
     every = max(1, len(series.y) // RAW_POINTS)
     seen = np.where(np.isfinite(series.y), series.y, np.nan)
@@ -116,3 +126,15 @@ def draw_noisy(
     # A line needs two points.
     marker = "o" if len(smooth.y) == 1 else None
     axes.plot(*smooth, color=color, label=label, linestyle=linestyle, marker=marker)
+    return smooth
+
+
+def keep_to_means(axes: Axes, means: Sequence[Series]) -> None:
+    """Let a logarithmic y axis end not far below means, whatever single presentations do.
+
+    Without input, as when neurons are silent, these may be any number of decades below.
+    """
+    low, high = DEEPEST * min(series.y.min() for series in means), axes.dataLim.y1
+    if axes.get_ylim()[0] < low:
+        margin = (high / low) ** MARGIN
+        axes.set_ylim(low / margin, high * margin)

@@ -49,6 +49,8 @@ TRIGGERS = 2000
 UPPER, UPPER_EACH, LOWER = 18.0, 14.0, 52.0
 """Heights in mm: of the raster, without its populations and of each, and of the panels below."""
 APICAL = "v_apical"
+SHOWN_AS = {"1": "dimensionless", "V": "mV"}
+"""Units of potentials in the figure, by those in the file."""
 
 type Populations = Mapping[str, Trains]
 
@@ -152,9 +154,9 @@ def _draw_correlograms(axes: Axes, populations: Populations, reach: float) -> No
     for name, trains in populations.items():
         found = correlogram(trains, reach=reach)
         axes.plot(found.lag, found.ratio, color=_color(populations, name), linewidth=0.9)
-    axes.axhline(1, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
+    # In front: most curves are close to it.
+    axes.axhline(1, color="black", linestyle="--", linewidth=0.8, zorder=3)
     axes.set_xlim(-reach, reach)
-    axes.set_ylim(bottom=0)
     axes.set_xlabel("Lag between neurons (ms)")
     axes.set_ylabel("Coincidences / chance")
 
@@ -163,9 +165,11 @@ def _draw_triggered(
     axes: Axes, results: Results, populations: Populations, names: list[str], reach: float
 ) -> list[Triggered]:
     """Draw mean potentials about spikes, with their standard errors."""
-    said = []
+    said, unit = [], results.record(names[0], APICAL).units
     for name in names:
         signal, color = trace(results, name, APICAL), _color(populations, name)
+        if unit == "V":
+            signal = signal.rescale("mV")
         trains = _fewer(populations[name])
         found = triggered_average(
             signal - signal.magnitude.mean(axis=0) * signal.units, trains, reach
@@ -174,12 +178,11 @@ def _draw_triggered(
         low, high = found.mean - found.error, found.mean + found.error
         axes.fill_between(found.lag, low, high, color=color, alpha=0.25, linewidth=0)
         said.append(Triggered(name, found.spikes))
-    unit = results.record(names[0], APICAL).units
     axes.axhline(0, color=GREY, linestyle="--", linewidth=0.8, zorder=0)
     axes.axvline(0, color=GREY, linewidth=0.6, zorder=0)
     axes.set_xlim(-reach, reach)
     axes.set_xlabel("Time after the spike (ms)")
-    axes.set_ylabel(f"Apical potential - mean\n({'dimensionless' if unit == '1' else unit})")
+    axes.set_ylabel(f"Apical potential - mean\n({SHOWN_AS.get(unit, unit)})")
     return said
 
 

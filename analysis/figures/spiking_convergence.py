@@ -2,12 +2,14 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter
 
 from microcircuit.analysis.figures.style import (
     DOUBLE,
     GREY,
     Picture,
     counted,
+    explain,
     letter,
     number,
     page,
@@ -15,13 +17,15 @@ from microcircuit.analysis.figures.style import (
 from microcircuit.results import Results
 
 ERRORS = {
-    "potentials": "potentials",
-    "scatter": "learning, scatter",
-    "mean_learning": "learning, mean",
+    "potentials": "potentials (absolute)",
+    "scatter": "scatter of weight changes (relative)",
+    "mean_learning": "mean weight change (relative)",
 }
 """By the protocol's names."""
 SHOWN = 3
 """Presentations in the panel of potentials."""
+HERTZ = EngFormatter(unit="Hz")
+"""Says 10000 as 10 kHz."""
 NEURON = 0
 
 
@@ -49,12 +53,12 @@ def _draw_course(axes: Axes, results: Results) -> None:
     repetitions = spiking.shape[1] // len(psi)
     for color, scale in (("C0", 0), ("C1", len(psi) - 1)):
         potential = spiking[:, scale * repetitions, 0, NEURON][shown]
-        axes.plot(time, potential, color=color, linewidth=0.8, label=f"ψ = {psi[scale]:g} Hz")
+        axes.plot(time, potential, color=color, linewidth=0.8, label=f"ψ = {HERTZ(psi[scale])}")
     without = limit[:, 0, 0, NEURON][shown]
     axes.plot(time, without, color="black", linewidth=1.0, label="without spikes")
     axes.set_xlabel("Time (ms)")
     axes.set_ylabel("Somatic potential (dimensionless)")
-    axes.legend(loc="best", ncols=1)
+    explain(axes, ncols=3)
 
 
 def _draw_errors(axes: Axes, results: Results) -> None:
@@ -70,7 +74,7 @@ def _draw_errors(axes: Axes, results: Results) -> None:
     axes.set_yscale("log")
     axes.set_xlabel("ψ (Hz)")
     axes.set_ylabel("Error (dimensionless)")
-    axes.legend(loc="best")
+    explain(axes)
 
 
 def _caption(results: Results) -> str:
@@ -83,8 +87,9 @@ def _caption(results: Results) -> str:
         "Left: the potential of a hidden neuron in the first presentations. Right: errors against "
         "ψ, spikes per second where the rate is 1; "
         f"{counted(repetitions, 'repetition')} at each. Somatic potentials are {first} from the "
-        f"limit's at ψ = {psi[0]:g} Hz and {last} at {psi[-1]:g} Hz, root mean square: a slope of "
-        f"{slopes['potentials']:.2f}. Weight changes, over the size of the limit's, scatter with a "
+        f"limit's at ψ = {HERTZ(psi[0])} and {last} at {HERTZ(psi[-1])}, root mean square, in the "
+        f"units of potentials: a slope of {slopes['potentials']:.2f}. Weight changes, as parts of "
+        "the limit's, scatter with a "
         f"slope of {slopes['scatter']:.2f}, and their mean comes closer with one of "
         f"{slopes['mean_learning']:.2f}: shot noise falls as ψ to -1/2, its variance as 1/ψ."
     )

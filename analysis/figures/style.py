@@ -5,12 +5,18 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, MaxNLocator
+from matplotlib.ticker import (
+    EngFormatter,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+)
 
 SINGLE, DOUBLE = 89.0, 183.0
 """Widths of one and of two columns of a journal, in mm."""
@@ -20,6 +26,11 @@ GREY = "0.55"
 """For what is there for comparison."""
 SHADE = "0.94"
 """For stretches of time."""
+
+SPARE = 1.2
+"""Room for a legend over its height: for the space around it, and as the layout is not final."""
+FEW = 100.0
+"""Values that span a smaller factor have few powers of ten among them, or none."""
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -49,6 +60,41 @@ def count_axis(axes: Axes, label: str) -> None:
     axes.set_xlabel(label)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+
+
+def plain_ticks(axes: Axes) -> None:
+    """Label a logarithmic y axis with numbers such as 0.5, 1, 2, 5 and 10."""
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def plain_ticks_if_few(axes: Axes) -> None:
+    """Label a logarithmic y axis as `plain_ticks` does where it has hardly a power of ten."""
+    low, high = axes.get_ylim()
+    if high < FEW * low:
+        plain_ticks(axes)
+
+
+def explain(axes: Axes, *, below: bool = False, **options: Any) -> None:
+    """Put a legend above or below all that is drawn, with room of its own on the y axis.
+
+    Parameters
+    ----------
+    axes : Axes
+        Where all is drawn, and the scale is set.
+    below : bool, optional
+        Not above.
+    **options
+        Of the legend.
+    """
+    legend = axes.legend(loc="lower left" if below else "upper left", **options)
+    share = SPARE * legend.get_window_extent().height / axes.get_window_extent().height
+    scale = axes.yaxis.get_transform()
+    low, high = scale.transform(axes.get_ylim())
+    room = (high - low) * share / (1 - share)
+    ends = (low - room, high) if below else (low, high + room)
+    axes.set_ylim(*scale.inverted().transform(ends))
 
 
 def reference_line(axes: Axes, y: float, label: str) -> None:

@@ -70,7 +70,7 @@ def shortened(name, *areas):
         return replace(parameters(), **SHORT[name]), replace(model, **changes)
     if name == "mnist":
         scales = {"eta_bottom_up": (0.03,), "forward_scale": (1.0,), "top_down_scale": (2.0,)}
-        return parameters(**SHORT[name]), replace(model, hidden=areas, **scales)
+        return parameters(**SHORT[name]), replace(model, hidden=areas, batch=100, **scales)
     if name == "bars":
         areas = (9, *areas[1:-1], 3)
     changes = {"areas": areas}
@@ -166,7 +166,8 @@ def write_spikes(tmp_path):
             put(f"{path}/time", "ms", ("time",), interval * np.arange(len(values)))
             put(f"{path}/index", "1", ("time",), np.zeros(len(values), dtype=np.int64))
         config = {"seed": 3, "protocol": {"name": "my-spikes"}}
-        provenance = {"started": f"2025-03-01T{started}+00:00"}
+        versions = {"package_version": "0.1.0", "brian2_version": "2.10.1"}
+        provenance = {"started": f"2025-03-01T{started}+00:00", **versions}
         folder = tmp_path / f"run-{len(list(tmp_path.iterdir()))}"
         with RunFolder.create(folder, config=config, provenance=provenance) as run:
             run.save(position=1, data=columns, state={})

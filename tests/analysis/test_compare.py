@@ -5,10 +5,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from microcircuit.analysis.comparison import MEASURES, Comparison, Group, Pair, compare_all
+from microcircuit.analysis.comparison import (
+    MEASURES,
+    Comparison,
+    Group,
+    Pair,
+    RuleAngle,
+    compare_all,
+)
 from microcircuit.analysis.comparison_table import table, texts
 from microcircuit.analysis.figures import draw_comparison
 from microcircuit.analysis.figures.compare import comparison_figure
+from microcircuit.analysis.figures.style import paper_style
 from microcircuit.results import open_results
 
 NONE = np.full((3, 2), np.nan)
@@ -109,10 +117,31 @@ def test_figure_shows_angles_updates_and_weights():
 def test_figure_of_several_groups_names_them():
     groups = [Group("bars, x = 1", [known()]), Group("self-prediction", [silent()])]
     picture = comparison_figure(groups)
-    assert [axes.get_title() for axes in picture.figure.axes[::4]] == [g.name for g in groups]
+    titles = [part.get_suptitle() for part in picture.figure.subfigs]
+    assert [title.replace("\N{NO-BREAK SPACE}", " ") for title in titles] == [
+        g.name for g in groups
+    ]
     told = ["no teacher" in "".join(t.get_text() for t in a.texts) for a in picture.figure.axes]
     assert told == 4 * [False] + [True, True, True, False]
     assert "self-prediction has no teacher" in picture.caption
+
+
+def test_long_names_are_on_the_page():
+    changed = ", ".join(f"model.parameter_{n} = [30, {n}, 10]" for n in range(30))
+    groups = [Group(f"self-prediction, {changed}", [known(seed)]) for seed in (1, 2)]
+    rule = RuleAngle("backprop", np.arange(3), np.zeros(3))
+    with paper_style():
+        figure = comparison_figure(groups, [rule]).figure
+        figure.draw_without_rendering()
+    titles = [part._suptitle.get_window_extent() for part in figure.subfigs[1:]]
+    letters = [axes._left_title.get_window_extent() for axes in figure.axes]
+    legend = figure.axes[0].get_legend().get_window_extent()
+    for box in (*titles, *letters, legend):
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+    assert not any(title.count_overlaps(letters) for title in titles)
+    # The legend leaves room for the angles.
+    assert figure.axes[0].bbox.width > figure.bbox.width / 3
 
 
 @pytest.mark.parametrize("name", ["association", "self-prediction"])

@@ -16,11 +16,21 @@ from microcircuit.analysis import figures
 from microcircuit.analysis.figures import FIGURES, draw
 from microcircuit.analysis.figures.bars import CLASSES, LABELS, LINEAR, patterns
 from microcircuit.analysis.figures.general import general_figure
-from microcircuit.analysis.figures.style import DOUBLE, MM_PER_INCH, SINGLE, paper_style
+from microcircuit.analysis.figures.series import Series, draw_noisy, keep_to_means
+from microcircuit.analysis.figures.style import (
+    DOUBLE,
+    MM_PER_INCH,
+    SINGLE,
+    explain,
+    number,
+    page,
+    paper_style,
+    plain_ticks_if_few,
+)
 from microcircuit.protocols import PROTOCOLS
 from microcircuit.protocols.bars import CLASSES as PROTOCOL_CLASSES
 from microcircuit.protocols.bars import bars
-from microcircuit.results import Results, open_results
+from microcircuit.results import Metric, Results, open_results
 
 ONE_HIDDEN, TWO_HIDDEN = (4, 3, 2), (4, 3, 3, 2)
 RUNS = [
@@ -150,6 +160,96 @@ def test_areas_are_told_apart(run, picture_of):
             shown = " ".join(texts(picture_of(results).figure)).replace("\n", " ")
         assert "hidden area 1" in shown
         assert "hidden area 2" in shown
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+@pytest.mark.parametrize("below", [False, True])
+def test_legends_have_room(scale, below):
+    with paper_style():
+        figure = page(SINGLE, 60)
+        axes = figure.subplots()
+        axes.set_yscale(scale)
+        for name in ("one line", "another line"):
+            (line,) = axes.plot([1, 2, 3], [0.1, 40.0, 2.0], label=name)
+        explain(axes, below=below)
+        figure.draw_without_rendering()
+    legend, points = (
+        axes.get_legend().get_window_extent(),
+        axes.transData.transform(line.get_xydata()),
+    )
+    if below:
+        assert axes.bbox.y0 < legend.y0 < legend.y1 < points[:, 1].min()
+    else:
+        assert points[:, 1].max() < legend.y0 < legend.y1 < axes.bbox.y1
+
+
+def test_ticks_within_a_decade_are_plain():
+    axes = page(SINGLE, 60).subplots()
+    axes.set_yscale("log")
+    axes.plot([1, 2], [1.5, 6.0])
+    plain_ticks_if_few(axes)
+    axes.figure.draw_without_rendering()
+    shown = {tick.get_text() for tick in axes.get_yticklabels(which="both")}
+    assert {"2", "5"} < shown
+    assert not any("times" in text for text in shown)
+
+
+def test_logarithmic_axes_end_not_far_below_means():
+    axes = page(SINGLE, 60).subplots()
+    axes.set_yscale("log")
+    values = np.ones(1000)
+    values[700] = 1e-63
+    keep_to_means(axes, [draw_noisy(axes, Series(np.arange(1000), values), color="C0")])
+    low, high = axes.get_ylim()
+    assert 1e-4 < low < 1e-3
+    assert 1 < high < 10
+
+
+def test_alignment_with_spikes(run, picture_of):
+    with open_results(run("alignment", *TWO_HIDDEN, signal="spikes")) as results:
+        figure, caption, _ = picture_of(results)
+    assert "fixed point" not in caption
+    assert "mean potentials in the second half of presentations" in caption
+    transposed, _ = figure.axes
+    low, high = transposed.get_ylim()
+    assert high <= 180
+    angles = [line.get_ydata() for line in transposed.lines if "λ" not in line.get_label()]
+    assert all((low < values).all() and (values < high).all() for values in angles)
+
+
+@pytest.mark.parametrize(("end", "learnt"), [(0.5, True), (1.5, False)])
+def test_regression_says_what_is_not_learnt(run, monkeypatch, end, learnt):
+    metric = Results.metric
+
+    def changed(results, name):
+        better = [metric(results, f"test_error.{of}").value for of in ("start", "constant")]
+        return Metric(end * min(better)) if name == "test_error.deep" else metric(results, name)
+
+    monkeypatch.setattr(Results, "metric", changed)
+    with open_results(run("regression", *ONE_HIDDEN)) as results, paper_style():
+        figure, caption, _ = FIGURES["regression"](results)
+    assert ("without having learnt" in caption) is not learnt
+    (deep, *_) = figure.axes[0].get_legend().get_texts()
+    assert ("not learnt" in deep.get_text()) is not learnt
+
+
+def test_shot_noise_of_self_prediction(run, picture_of):
+    with open_results(run("self-prediction", *TWO_HIDDEN, signal="spikes")) as results:
+        figure, caption, _ = picture_of(results)
+        floors = [results.metric(f"hidden_{k}.v_apical_squared.shot_noise").value for k in (1, 2)]
+    drawn = {line.get_label(): line.get_ydata()[0] for line in figure.axes[0].lines}
+    assert [drawn[f"its shot noise, hidden area {k}"] for k in (1, 2)] == floors
+    assert f"nobody can predict, is {number(floors[0])} in hidden area 1" in caption
+    with open_results(run("self-prediction", *TWO_HIDDEN)) as results:
+        assert "shot noise" not in picture_of(results).caption.lower()
+
+
+def test_rates_of_spikes_are_in_khz(run, picture_of):
+    with open_results(run("spiking-convergence", *TWO_HIDDEN)) as results:
+        figure, caption, _ = picture_of(results)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[:2] == ["ψ = 1 kHz", "ψ = 10 kHz"]
+    assert "at 10 kHz" in caption
 
 
 def test_same_file_gives_the_same_figure(run, tmp_path):

@@ -11,7 +11,7 @@ from microcircuit.protocols import generative
 from microcircuit.protocols.data import Data
 from microcircuit.protocols.denoising import Denoising
 from microcircuit.protocols.generation import Generation
-from microcircuit.results import open_results
+from microcircuit.results import Metric, Results, open_results
 from microcircuit.simulation import DeviceSettings, simulate
 
 MODEL = SacramentoGenerative(hidden=6, batch=50)
@@ -98,3 +98,16 @@ def test_generation(folder):
     heights = [bar.get_height() for bar in panels["c"].patches]
     assert heights == [*values["correlation"], *values["correlation.closed"]]
     assert f"recognises {values['recognised']} of 10 (b)" in picture.caption
+
+
+@pytest.mark.parametrize(("closed", "told"), [([10, 0, 9], True), ([10, 8, 9], False)])
+def test_taking_turns_is_explained(folder, monkeypatch, closed, told):
+    metric = Results.metric
+
+    def changed(results, name):
+        return Metric(closed) if name.endswith("sweeps.closed") else metric(results, name)
+
+    monkeypatch.setattr(Results, "metric", changed)
+    with open_results(folder / "generation") as results:
+        picture, _ = drawn(results)
+    assert ("interneurons expect the class, and cancel it" in picture.caption) is told

@@ -77,6 +77,8 @@ def test_rates_and_deviations(results, picture, panels):
     assert any(np.allclose(line.get_ydata(), np.mean(squares, axis=0)) for line in lines)
     assert "-fold in hidden area 1, from" in picture.caption
     assert "5 patterns" in picture.caption
+    assert "vertical lines where one ends and the next begins" in picture.caption
+    assert "light: single presentations" in picture.caption
 
 
 def test_a_run_of_one_presentation_without_spikes(tmp_path):

@@ -290,7 +290,8 @@ def test_rates_are_told_beside_their_bound(watched):
     for name, words in (("input", "input"), ("hidden_2", "hidden 2"), ("output", "output")):
         assert f"{mean_rates(watched, name, IMAGES).mean():.3g} Hz in {words}" in picture.caption
     assert "above 200 Hz, which spikes may exceed by chance" in picture.caption
-    assert "the output zigzags" in picture.caption
+    assert "the output zigzags, which is numerical: the time step of 1 ms" in picture.caption
+    assert "time constant of 0.59 ms" in picture.caption
 
 
 def test_rates_have_no_raster(run):

@@ -72,6 +72,12 @@ def test_correlograms_and_triggered_potentials(watched):
     for line, name in zip(panels["d"].lines, POPULATIONS, strict=False):
         found = correlogram(spike_trains(watched, name), reach=reach)
         np.testing.assert_array_equal(line.get_ydata(), found.ratio)
+    # Zoomed in on what chance gives.
+    low, high = panels["d"].get_ylim()
+    shown = [line.get_ydata() for line in panels["d"].lines]
+    assert [1, 1] in [list(values) for values in shown]
+    assert low < min(map(np.min, shown))
+    assert max(map(np.max, shown)) < high
     trains, signal = spike_trains(watched, "hidden_1"), trace(watched, "hidden_1", "v_apical")
     assert sum(map(len, trains)) < TRIGGERS
     own = signal - signal.magnitude.mean(axis=0) * signal.units
@@ -93,7 +99,7 @@ def test_many_spikes_are_averaged_in_part(write_spikes):
     picture, panels = drawn(write_spikes({"cells": [times, times]}, traces=values))
     shown = int(picture.caption.split(" spikes of cells, each")[0].split()[-1].replace(",", ""))
     assert 0.8 * TRIGGERS < shown < 1.1 * TRIGGERS
-    assert panels["e"].get_ylabel().endswith("(V)")
+    assert panels["e"].get_ylabel().endswith("(mV)")
 
 
 def test_files_are_beside_each_other(watched, tmp_path):

@@ -6,25 +6,26 @@ Where things go:
 - ``acquisition`` has the traces, as ``<population>_<variable>``, in the unit in which they were
   recorded;
 - the table ``trials`` has the presentations;
-- ``scratch`` has the run's configuration and provenance, as JSON.
+- ``scratch`` has the run's configuration and provenance, as JSON;
+- ``was_generated_by`` has the software that made the run, and this file, with versions.
 
 Times are in seconds from the start of the run, in simulated time. The time at which the session
 started is when the run began.
 """
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
 import numpy as np
 
-from microcircuit.analysis.spike_files import missing_extra, new_file
+from microcircuit.analysis.spike_files import missing_extra, new_file, spiking
 from microcircuit.analysis.trains import (
     interval,
     presentations,
     spike_trains,
-    spiking,
     traces,
 )
 from microcircuit.results import Results
@@ -38,7 +39,7 @@ MILLISECOND = 1e-3
 """In seconds: NWB's unit of time, and that of runs."""
 
 
-def write_nwb(results: Results, path: str | Path) -> None:
+def write_nwb(results: Results, path: str | Path, *, papers: Sequence[str] = ()) -> None:
     """Write a run to an NWB file.
 
     Parameters
@@ -47,13 +48,15 @@ def write_nwb(results: Results, path: str | Path) -> None:
         Of a run with spikes.
     path : path
         Of the new file, ending in ``.nwb``.
+    papers : sequence of str, optional
+        DOIs of the model, such as ``"doi:10.48550/arXiv.1810.11393"``: ``related_publications``.
 
     Raises
     ------
     SpikeError
         The run has no spikes, or there is such a file already.
     """
-    file = _session(results)
+    file = _session(results, papers)
     _add_units(file, results)
     for key in traces(results):
         file.add_acquisition(_series(results, *key))
@@ -62,7 +65,7 @@ def write_nwb(results: Results, path: str | Path) -> None:
         io.write(file)
 
 
-def _session(results: Results) -> pynwb.NWBFile:
+def _session(results: Results, papers: Sequence[str]) -> pynwb.NWBFile:
     config, provenance = results.config, results.provenance
     protocol = config["protocol"]["name"]
     file = pynwb.NWBFile(
@@ -73,6 +76,12 @@ def _session(results: Results) -> pynwb.NWBFile:
         identifier=_identifier(results),
         session_start_time=datetime.fromisoformat(provenance["started"]),
         protocol=protocol,
+        related_publications=list(papers) or None,
+        was_generated_by=[
+            ("dendritic-microcircuit", provenance["package_version"]),
+            ("Brian2", provenance["brian2_version"]),
+            ("PyNWB", pynwb.__version__),
+        ],
     )
     for name, content in (("config", config), ("provenance", provenance)):
         file.add_scratch(json.dumps(content), name=name, description=f"{name} of the run, as JSON")

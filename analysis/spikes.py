@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microcircuit.analysis.spike_files import SpikeError, missing_extra
-from microcircuit.analysis.trains import spike_trains, spiking
+from microcircuit.analysis.spike_files import SpikeError, missing_extra, spiking
+from microcircuit.analysis.trains import spike_trains
 from microcircuit.results import Results
 
 try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from microcircuit.analysis.spike_files import SpikeError, missing_extra, new_file
+from microcircuit.analysis.spike_files import SpikeError, missing_extra, new_file, spiking
 from microcircuit.results import Record, Results
 
 try:
@@ -33,25 +33,6 @@ class Shown(NamedTuple):
 
     start: np.ndarray
     end: np.ndarray
-
-
-def spiking(results: Results) -> list[str]:
-    """List the populations whose spikes were recorded: the input first and the output last.
-
-    Raises
-    ------
-    SpikeError
-        There are none.
-    """
-    names = results.spiking()
-    if not names:
-        protocol = results.config["protocol"]["name"]
-        raise SpikeError(
-            f"{results.path} holds no spikes: this run of '{protocol}' recorded none. The "
-            "protocols association (with model.signal=spikes), lif and segregated-traces record "
-            "them, and so does any whose records include microcircuit.records.Spikes"
-        )
-    return sorted(names, key=lambda name: (name == "output", name != "input", name))
 
 
 def traces(results: Results) -> list[tuple[str, str]]:

@@ -169,7 +169,8 @@ def parameters[T](cls: type[T]) -> type[T]:
     ----------
     cls : type
         Its fields may have any type that pydantic validates, and quantities as `In` describes
-        them. For a condition on several fields, raise `ValueError` in ``__post_init__``.
+        them. For a condition on several fields, raise `ValueError` in ``__post_init__``. A class
+        variable ``absent`` may say, by name, why there is no field that users will look for.
 
     Returns
     -------
@@ -183,11 +184,14 @@ def parameters[T](cls: type[T]) -> type[T]:
     made: Any = pydantic.dataclasses.dataclass(frozen=True, kw_only=True, config=_CONFIG)(cls)
     validate = made.__init__
     known = [field.name for field in dataclasses.fields(made)]
+    absent = getattr(made, "absent", {})
 
     @functools.wraps(validate)
     def construct(self: Any, /, **values: Any) -> None:
         problems = [
-            Problem(key, f": {unknown('key', key, known)}") for key in values if key not in known
+            Problem(key, f": {absent.get(key) or unknown('key', key, known)}")
+            for key in values
+            if key not in known
         ]
         try:
             validate(self, **{key: value for key, value in values.items() if key in known})

@@ -31,6 +31,7 @@ RESULT_NAME = "run.h5"
 PART_SUFFIX = ".part"
 CHECKPOINT_NAME = "checkpoint"
 MANIFEST_NAME = "run.json"
+STUDY_NAME = "study.json"
 
 
 class ResultsError(Exception):
@@ -373,6 +374,8 @@ def open_results(path: str | Path) -> Results:
         if holds_unfinished_run(file.parent):
             command = resume_command(file.parent)
             raise ResultsError(f"{file.parent} holds an unfinished run: resume with: {command}")
+        if (path / STUDY_NAME).is_file():
+            raise ResultsError(f"{path} holds a study: its points are runs, in {path / 'points'}")
         raise ResultsError(f"{path} holds no finished run: there is no file {file}")
     try:
         results = Results(file)

@@ -142,6 +142,8 @@ class Run:
     def requests(self, progress: ProgressDisplay) -> Requests:
         """Ask for all that is left, saving a checkpoint now and then and at the end.
 
+        One that is closed while it waits for a chunk saves what was done before it.
+
         Parameters
         ----------
         progress : callable
@@ -193,9 +195,14 @@ class Run:
 
     def _advance(self, stop: int) -> Generator[Request, Answer, Answer]:
         stretch = self.experiment.schedule.draw(self.position, stop)
-        chunk, seconds = yield Request(
-            state=self._state, stretch=stretch, first_step=self._step, overrides={}
-        )
+        try:
+            chunk, seconds = yield Request(
+                state=self._state, stretch=stretch, first_step=self._step, overrides={}
+            )
+        except GeneratorExit:
+            # Stopped while the chunk was computed, as by Ctrl-C: all that was before it is whole.
+            self._save()
+            raise
         self._recording.add(chunk, stretch, first_step=self._step, position=self.position)
         self._state = chunk.state
         self.position += chunk.presentations

@@ -7,13 +7,14 @@ what it would have got alone. Places that are not taken repeat one of the reques
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
 
 import numpy as np
 
 from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.devices import Chunk, Program
 from microcircuit.replicates import stack, stack_presentations
-from microcircuit.run import ProgressDisplay, Request, Run
+from microcircuit.run import Answer, ProgressDisplay, Request, Run
 from microcircuit.state import State, parameter_values, with_overrides
 
 
@@ -131,12 +132,15 @@ def run_to_end(
     Raises
     ------
     CircuitError, ProgramError
-        What all of them share failed; their checkpoints are as they were saved last.
+        What all of them share failed; as after Ctrl-C, what they had done is saved.
     """
-    steps = {number: run.requests(progress) for number, run in enumerate(runs)}
     failed: dict[int, Exception] = {}
-    answers: dict[int, tuple[Chunk, float] | None] = dict.fromkeys(steps)
-    try:
+    with ExitStack() as ending:  # closes all of them, also where one can't be saved
+        steps = {
+            number: ending.enter_context(closing(run.requests(progress)))
+            for number, run in enumerate(runs)
+        }
+        answers: dict[int, Answer | None] = dict.fromkeys(steps)
         while answers:
             requests: dict[int, Request] = {}
             for number, answer in answers.items():
@@ -153,7 +157,4 @@ def run_to_end(
                 chunks = together.run(requests)
                 seconds = time.perf_counter() - start
                 answers = {number: (chunk, seconds) for number, chunk in chunks.items()}
-    finally:
-        for one in steps.values():
-            one.close()
     return failed

@@ -19,9 +19,20 @@ type Work = "Experiment | Computation"
 
 
 def work_of(plan: Config) -> Work:
-    """Return what a configuration describes."""
+    """Return what a configuration describes.
+
+    Raises
+    ------
+    CircuitError
+        It makes no sense, or its device can't run it.
+    """
     given = {name: plan.sections[name] for name in ("model", "data") if name in plan.sections}
     work: Work = plan.sections["protocol"].experiment(**given, seed=plan.seed)
+    from microcircuit.devices import DEVICES
+    from microcircuit.experiment import Experiment
+
+    if isinstance(work, Experiment):
+        DEVICES[plan.sections["device"].name].check(work.circuit)
     return work
 
 

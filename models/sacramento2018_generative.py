@@ -51,7 +51,7 @@ Assumptions
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -141,6 +141,10 @@ class SacramentoGenerative:
     margin : float
         Pixels are between this and one less this.
     """
+
+    absent: ClassVar[Mapping[str, str]] = {
+        "signal": "the two-step form has no time in which to spike: its neurons have rates"
+    }
 
     hidden: PositiveInt = 200
     batch: PositiveInt = 10

@@ -77,7 +77,7 @@ Assumptions
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from brian2 import Hz, Quantity, ms, mV, nS, pA, pF
 from pydantic import PositiveInt
@@ -203,6 +203,8 @@ class Sacramento2018Lif:
     dt : Quantity
         Euler step.
     """
+
+    absent: ClassVar[Mapping[str, str]] = {"signal": "these neurons have spikes, and no rates"}
 
     areas: tuple[PositiveInt, ...] = (30, 20, 10)
     c_soma: Capacitance = 200 * pF

@@ -36,6 +36,12 @@ class Entry:
         module = import_module(f"{__name__}.{self.module}")
         return getattr(module, self.parameters), module.MODEL
 
+    def citation(self) -> str:
+        """Import the protocol; return the paper of its model, as BibTeX."""
+        _, model = self.load()
+        citation: str = import_module(type(model).__module__).CITATION
+        return citation
+
     def defaults(self) -> dict[str, object]:
         """Import the protocol; return the default parameters of each of its sections."""
         from microcircuit.simulation import DeviceSettings

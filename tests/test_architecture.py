@@ -165,6 +165,15 @@ def test_every_package_is_installed():
     assert set(settings["options"]["packages"].split()) == packages
 
 
+def test_checkout_is_whole_without_an_installation():
+    """As for Python that is started in it, where it comes before any installed package."""
+    code = "import microcircuit.models as one, microcircuit.protocols, microcircuit.analysis"
+    python = [sys.executable, "-S", "-c", f"{code}; print(one.__file__)"]
+    answer = subprocess.run(python, cwd=ROOT, capture_output=True, text=True)
+    assert answer.returncode == 0, answer.stderr
+    assert Path(answer.stdout.strip()) == ROOT / "models" / "__init__.py"
+
+
 @pytest.mark.parametrize("module", ["cli", "results", "doctor", "provenance"])
 def test_light_module_does_not_load_brian2(module):
     code = f"import sys, microcircuit.{module}; print('brian2' in sys.modules)"

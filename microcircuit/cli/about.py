@@ -38,12 +38,11 @@ def cite(
     ] = None,
 ) -> None:
     """Print what to cite, as BibTeX: the model's paper, Brian2 and this software."""
-    if what is None:
-        modules = [f"microcircuit.models.{name}" for name in MODELS]
-    elif what in PROTOCOLS:
-        modules = [type(PROTOCOLS[what].load()[1]).__module__]
-    elif what in MODELS:
-        modules = [f"microcircuit.models.{what}"]
+    if what in PROTOCOLS:
+        papers = [PROTOCOLS[what].citation()]
+    elif what is None or what in MODELS:
+        chosen = MODELS if what is None else [what]
+        papers = [import_module(f"microcircuit.models.{name}").CITATION for name in chosen]
     else:
         raise ConfigError(unknown("protocol or model", what, [*PROTOCOLS, *MODELS]))
-    typer.echo(bibtex([import_module(module).CITATION for module in modules]))
+    typer.echo(bibtex(papers))

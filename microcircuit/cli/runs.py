@@ -115,6 +115,7 @@ def _carried_out(plan: Config, work: Work, folder: Path, *, resume: bool) -> "Re
     from microcircuit.devices import ProgramError
     from microcircuit.folders import DivergenceError
     from microcircuit.progress import progress_bar
+    from microcircuit.recovery import inspect
     from microcircuit.results import holds_unfinished_run, open_results, resume_command
     from microcircuit.storage import RunCompleteError
 
@@ -135,6 +136,7 @@ def _carried_out(plan: Config, work: Work, folder: Path, *, resume: bool) -> "Re
         return results
     except (KeyboardInterrupt, OSError, ProgramError) as stopped:
         if holds_unfinished_run(folder):
+            stopped.add_note(f"{inspect(folder).position} of {work.total} {work.noun} are saved.")
             stopped.add_note(f"Resume with: {resume_command(folder)}")
         raise
 

@@ -31,7 +31,9 @@ STATUSES: tuple["Status", ...] = (
 )
 MOST_VALUES, MOST_GROUPS, MOST_TOLD = 12, 6, 5
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="The study, in TOML; see the README.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="The study, in TOML; see docs/studies.md.")
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Of a study.")]
 On = Annotated[Literal["local", "slurm"], typer.Option("--on", help="Where points are computed.")]
 
@@ -253,6 +255,8 @@ def _report(folder: "StudyFolder", end: "Ending") -> None:
         if len(points) > MOST_TOLD:
             reporting.print_line(f"    ... and {len(points) - MOST_TOLD} more")
     if any(end.count(status) for status in ("waiting", "unfinished")):
+        for line in folder.last_words()[:MOST_TOLD]:
+            reporting.print_line(f"A worker's last words: {line}")
         reporting.print_line(f"What workers said, if they began: {folder.logs}")
     if end.undone:
         raise typer.Exit(FAILED)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from microcircuit.circuit import Circuit, CircuitError
 from microcircuit.command import run_command
 from microcircuit.cuda_toolkit import CUDA_EXTRA, Curand, Toolkit, find_curand, find_toolkit
 from microcircuit.devices import compilation, cuda_functions
@@ -141,43 +142,39 @@ def add_curand(project: Path, toolkit: Toolkit) -> None:
     (links / "libcurand.so").symlink_to(found.library)
 
 
-def refuse_spikes(structure: Structure) -> None:
-    """Refuse a circuit that needs kernels which do not exist in CUDA.
-
-    Raises
-    ------
-    ProgramError
-        Populations spike, or keep averages.
-    """
-    for what, names in (
-        ("spikes", [p.name for p in structure.circuit.populations if p.spikes is not None]),
-        ("averages", [p.name for p in structure.circuit.populations if p.averages]),
-    ):
-        if names:
-            raise ProgramError(
-                f"the device 'cuda' has no {what}, as {', '.join(map(repr, names))} need: they run "
-                "on the devices 'cpp' and 'numpy'"
-            )
-
-
 class CudaProgram(StandaloneProgram):
     """A binary made with brian2cuda; see ``docs/cuda.md``.
 
     Raises
     ------
+    CircuitError
+        The circuit spikes, or keeps averages.
     ProgramError
-        The circuit spikes, brian2cuda, nvcc or cuRAND is missing, or the compiler fails.
+        Brian2cuda, nvcc or cuRAND is missing, or the compiler fails.
     """
 
     brian2_device = "cuda_standalone"
     chunk_seconds = 10.0  # each starts CUDA anew, which takes about half a second
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
-        refuse_spikes(structure)
+        self.check(structure.circuit)
         load()
         self._toolkit = toolkit()
         self._curand = curand(self._toolkit)
         super().__init__(structure, build)
+
+    @classmethod
+    def check(cls, circuit: Circuit) -> None:
+        """Refuse a circuit that needs kernels which do not exist in CUDA."""
+        for what, names in (
+            ("spikes", [p.name for p in circuit.populations if p.spikes is not None]),
+            ("averages", [p.name for p in circuit.populations if p.averages]),
+        ):
+            if names:
+                raise CircuitError(
+                    f"the device 'cuda' has no {what}, as {', '.join(map(repr, names))} need: "
+                    "they run on the devices 'cpp' and 'numpy'"
+                )
 
     @classmethod
     def preferences(cls) -> Mapping[str, object]:

@@ -9,6 +9,7 @@ import numpy as np
 from brian2 import Network
 
 from microcircuit.checks import steps
+from microcircuit.circuit import Circuit
 from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
 from microcircuit.records import Mean, Spikes, Trace
 from microcircuit.schedule import Presentations, tables
@@ -66,6 +67,16 @@ class Program(ABC):
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
         self.structure = structure
+
+    @classmethod  # noqa: B027  (most devices refuse nothing)
+    def check(cls, circuit: Circuit) -> None:
+        """Check that the device can run a circuit, as it can unless it has reasons of its own.
+
+        Raises
+        ------
+        CircuitError
+            It can't; the message says which can.
+        """
 
     @abstractmethod
     def _execute(self, values: State, outputs: dict[str, int]) -> State:

@@ -1,6 +1,7 @@
 """Engines start workers and tell how many are alive; what they do, the folder tells."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -14,9 +15,9 @@ from typing import Protocol
 from microcircuit.command import run_command
 from microcircuit.study.design import Local, Slurm
 from microcircuit.study.folder import StudyError
-from microcircuit.study.supervise import keep_working
+from microcircuit.study.supervise import PYTHON, keep_working
 
-SUPERVISE = sys.executable, "-m", "microcircuit.study.supervise"
+SUPERVISE = *PYTHON, "microcircuit.study.supervise"
 GRACE = 10.0
 """Seconds in which a worker that was asked to stop puts its points down."""
 SIGNAL_SECONDS = 30
@@ -123,7 +124,8 @@ class SlurmEngine:
         import submitit
 
         settings = self._settings
-        executor = submitit.SlurmExecutor(folder=logs / call)
+        python = shlex.join([sys.executable, "-P"])  # as in `supervise`
+        executor = submitit.SlurmExecutor(folder=logs / call, python=python)
         own = {"partition": settings.partition, "account": settings.account}
         executor.update_parameters(
             job_name=folder.resolve().name,

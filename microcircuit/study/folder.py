@@ -32,6 +32,7 @@ from microcircuit.results import (
     CHECKPOINT_NAME,
     PART_SUFFIX,
     RESULT_NAME,
+    STUDY_NAME,
     ResultsError,
     holds_unfinished_run,
     open_results,
@@ -40,7 +41,6 @@ from microcircuit.segments import StorageError, write_whole
 from microcircuit.study.plan import Point, from_plain, to_plain
 
 FORMAT_VERSION = 1
-MANIFEST = "study.json"
 
 type Status = Literal["complete", "diverged", "failed", "running", "unfinished", "waiting"]
 
@@ -92,11 +92,11 @@ class StudyFolder:
     @property
     def exists(self) -> bool:
         """Whether there is a study."""
-        return (self.path / MANIFEST).exists()
+        return (self.path / STUDY_NAME).exists()
 
     @cached_property
     def _manifest(self) -> dict[str, Any]:
-        file = self.path / MANIFEST
+        file = self.path / STUDY_NAME
         try:
             manifest = json.loads(file.read_bytes())
             version = manifest["format_version"]
@@ -126,7 +126,7 @@ class StudyFolder:
         try:
             return tuple(map(from_plain, self._manifest["points"]))
         except (KeyError, TypeError) as error:
-            raise StudyError(f"{self.path / MANIFEST} is damaged: {error}") from error
+            raise StudyError(f"{self.path / STUDY_NAME} is damaged: {error}") from error
 
     def write(self, document: Mapping[str, Any], points: Sequence[Point]) -> None:
         """Store a plan; points of an earlier one stay in the study, behind those of this.
@@ -140,7 +140,7 @@ class StudyFolder:
             raise StudyError(f"{self.path} is a file: choose a folder for the study")
         if self.path.exists() and not self.exists:
             # Another call may be about to write the same study, or do so in this moment.
-            begun = {"lock", MANIFEST, MANIFEST + PART_SUFFIX}
+            begun = {"lock", STUDY_NAME, STUDY_NAME + PART_SUFFIX}
             others = any(entry.name not in begun for entry in self.path.iterdir())
             if others and not self.exists:
                 raise StudyError(
@@ -187,7 +187,7 @@ class StudyFolder:
             "points": [to_plain(point) for point in [*points, *earlier]],
         }
         text = json.dumps(content).encode()
-        write_whole(self.path / MANIFEST, lambda file: file.write(text))
+        write_whole(self.path / STUDY_NAME, lambda file: file.write(text))
         self._forget()
 
     def _forget(self) -> None:
@@ -221,6 +221,14 @@ class StudyFolder:
             return list(map(from_plain, content["points"])), content["places"]
         except (OSError, ValueError, KeyError) as error:
             raise StudyError(f"{self.path} knows no call {call!r}: {error!r}") from error
+
+    def last_words(self) -> list[str]:
+        """Return the last lines that workers of the latest ``study run`` printed, each once."""
+        call = max((file.stem for file in self.logs.glob("*.json")), default="none")
+        # On Slurm a worker has a second log, in which submitit has the last word.
+        logs = sorted([*self.logs.glob(f"{call}-*.log"), *self.logs.glob(f"{call}/*.err")])
+        texts = (log.read_text(encoding="utf-8", errors="replace").strip() for log in logs)
+        return list(dict.fromkeys(text.splitlines()[-1] for text in texts if text))
 
     # ------------------------------------------------------------------------------ status
 

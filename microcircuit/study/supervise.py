@@ -12,6 +12,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+PYTHON = sys.executable, "-P", "-m"
+"""Runs a module of this very package: without -P one in the current folder, such as that of a
+checkout, would come before what is installed."""
 GRACE = 15.0
 """Seconds in which a worker that is told to end puts its points down."""
 MOST_IDLE_DEATHS = 3
@@ -35,7 +38,7 @@ def keep_working(folder: Path, call: str, options: Sequence[str] = ()) -> int:
     int
         The last worker's exit status: 0 if nothing is left that it could do.
     """
-    command = [sys.executable, "-m", "microcircuit.cli", "study", "work", str(folder)]
+    command = [*PYTHON, "microcircuit.cli", "study", "work", str(folder)]
     idle = 0
     while True:
         worker = subprocess.Popen([*command, "--call", call, *options])
@@ -54,9 +57,9 @@ def keep_working(folder: Path, call: str, options: Sequence[str] = ()) -> int:
             return status
         idle = 0 if _had_begun(folder, call, worker.pid) else idle + 1
         when = time.strftime("%F %T")
-        print(f"{when}  worker {worker.pid} was killed by signal {-status}", flush=True)
+        print(f"{when}  worker {worker.pid} was killed by signal {-status}", file=sys.stderr)
         if idle == MOST_IDLE_DEATHS:
-            print(f"{when}  {idle} workers died before they began anything", flush=True)
+            print(f"{when}  {idle} workers died before they began anything", file=sys.stderr)
             return status
 
 

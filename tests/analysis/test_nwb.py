@@ -28,7 +28,7 @@ def small(write_spikes):
 def exported(small, tmp_path):
     """The small run in a file, read again."""
     path = tmp_path / "small.nwb"
-    write_nwb(small, path)
+    write_nwb(small, path, papers=["doi:10.1000/1"])
     assert pynwb.validate(path=path) == []
     with pynwb.NWBHDF5IO(path, "r") as io:
         yield io.read()
@@ -40,6 +40,15 @@ def test_session_is_the_run(exported, small):
     assert exported.protocol == "my-spikes"
     assert json.loads(exported.scratch["config"].data) == small.config
     assert json.loads(exported.scratch["provenance"].data) == small.provenance
+
+
+def test_file_says_what_made_it(exported):
+    assert [tuple(made) for made in exported.was_generated_by] == [
+        ("dendritic-microcircuit", "0.1.0"),
+        ("Brian2", "2.10.1"),
+        ("PyNWB", pynwb.__version__),
+    ]
+    assert list(exported.related_publications) == ["doi:10.1000/1"]
 
 
 def test_units_are_all_neurons(exported):
@@ -114,6 +123,13 @@ def test_nothing_is_left_of_what_fails(small, tmp_path, monkeypatch):
         raise OSError("disk full")
 
     monkeypatch.setattr(pynwb.NWBHDF5IO, "write", fail)
+    (tmp_path / "new").mkdir()
     with pytest.raises(OSError, match="disk full"):
         write_nwb(small, tmp_path / "new" / "run.nwb")
     assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_folder_that_is_not_there_is_explained(small, tmp_path):
+    with pytest.raises(SpikeError, match=r"run\.nwb: there is no folder .*new"):
+        write_nwb(small, tmp_path / "new" / "run.nwb")
+    assert not (tmp_path / "new").exists()

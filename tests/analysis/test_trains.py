@@ -135,6 +135,7 @@ def test_block_of_a_run_has_its_spikes(run):
 
 
 def test_matlab_file_is_read_by_neo(small, tmp_path):
+    (tmp_path / "new").mkdir()
     write_mat(small, tmp_path / "new" / "run.mat")
     (segment,) = neo.io.NeoMatlabIO(str(tmp_path / "new" / "run.mat")).read_block().segments
     assert [len(train) for train in segment.spiketrains] == [2, 0, 4, 0, 1]

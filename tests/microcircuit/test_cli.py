@@ -143,6 +143,18 @@ BAD = {
         ["self-prediction", "--device", "gpu"],
         "should be 'cpp', 'cuda' or 'numpy'",
     ),
+    "spikes without time": (
+        ["denoising", "--set", "model.signal=spikes"],
+        "model.signal: the two-step form has no time in which to spike",
+    ),
+    "spikes as ever": (
+        ["lif", "--set", "model.signal=spikes"],
+        "model.signal: these neurons have spikes",
+    ),
+    "spikes on CUDA": (
+        ["bars", "--set", "model.signal=spikes", "--device", "cuda"],
+        "the device 'cuda' has no spikes",
+    ),
     "negative seed": (["self-prediction", "--seed", "-1"], "seed = -1"),
     "missing file": (["--config", "none.toml"], "none.toml: cannot be read"),
 }
@@ -152,6 +164,7 @@ BAD = {
 @pytest.mark.parametrize("command", ["run", "show"])
 def test_bad_input_is_explained_before_anything_is_made(command, arguments, message, cache):
     output = call(command, *arguments, exit_code=errors.BAD_INPUT)
+    assert output.startswith("Error: ")
     assert message in output
     assert not cache.exists()
     assert not Path("runs").exists()
@@ -207,10 +220,11 @@ def test_full_disk_is_a_failure(monkeypatch):
     ],
 )
 def test_program_that_cannot_be_made_is_a_failure(error, message, monkeypatch):
-    def broken(structure):
-        raise error
+    class Broken(devices.CppProgram):
+        def __init__(self, structure):
+            raise error
 
-    monkeypatch.setitem(simulation.DEVICES, "cpp", broken)
+    monkeypatch.setitem(simulation.DEVICES, "cpp", Broken)
     output = call("run", "self-prediction", "-o", "a", exit_code=errors.FAILED)
     assert message in output
     assert not Path("a").exists()  # so that the same command can be given again
@@ -247,7 +261,8 @@ def interrupted(monkeypatch):
 
 
 def test_interrupted_run_can_be_resumed(interrupted):
-    assert interrupted.endswith("Interrupted.\nResume with: microcircuit run --resume a\n")
+    told = "1 of 2 presentations are saved.\nResume with: microcircuit run --resume a\n"
+    assert interrupted.endswith(f"Interrupted.\n{told}")
     assert "unfinished, 1 of 2 presentations saved" in call("show", "a")
     assert "microcircuit run --resume a" in call("show", "a")
     output = call("run", "--resume", "a")

@@ -1,5 +1,7 @@
 """The commands ``spikes`` and ``export``, on a run of a few time steps."""
 
+import re
+import sys
 from pathlib import Path
 
 import pynwb
@@ -49,6 +51,7 @@ def test_spikes_are_summed_up_and_drawn():
     for name, size in (("input", "64"), ("hidden_1", "5"), ("output", "10")):
         (row,) = (row for row in rows if row[:1] == [name])
         assert row[1:3] == [size, f"{counts[name]:,}"]
+        assert re.fullmatch(r"\d\.\d+ \(\d+\)", " ".join(row[6:8]))  # the Fano factor
     assert "CVs are of neurons with 3 spikes or more" in output
     assert "in 2 windows of 100 ms" in output
     assert "Figure   a/spikes.png, a/spikes.pdf" in output
@@ -57,17 +60,30 @@ def test_spikes_are_summed_up_and_drawn():
 
 def test_export_goes_by_the_suffix():
     make("a")
+    Path("out").mkdir()
     assert "Written  out/a.nwb" in call("export", "a", "out/a.nwb")
     assert pynwb.validate(path="out/a.nwb") == []
     assert "Written  out/a.mat" in call("export", "a/run.h5", "out/a.mat")
     assert files("out") == ["a.mat", "a.nwb"]
+    with pynwb.NWBHDF5IO("out/a.nwb", "r") as io:
+        assert list(io.read().related_publications) == ["doi:10.7554/eLife.22901"]
     assert "is there already" in call("export", "a", "out/a.nwb", exit_code=errors.BAD_INPUT)
     told = call("export", "a", "out/a.csv", exit_code=errors.BAD_INPUT)
     assert "out/a.csv must end in .nwb, or in .mat" in told
     assert files("out") == ["a.mat", "a.nwb"]
 
 
-def test_run_without_spikes_is_explained():
+@pytest.mark.parametrize("suffix", ["nwb", "mat"])
+def test_export_makes_no_folder(suffix):
+    make("a")
+    told = call("export", "a", f"none/a.{suffix}", exit_code=errors.BAD_INPUT)
+    assert f"none/a.{suffix}: there is no folder none" in told
+    assert files(".") == ["a"]
+
+
+def test_run_without_spikes_is_explained(monkeypatch):
+    for name in ("spikes", "trains", "nwb"):  # they need the extra, and it takes none to hear this
+        monkeypatch.setitem(sys.modules, f"microcircuit.analysis.{name}", None)
     make("rates", signal="rates")
     for command in (["spikes", "rates"], ["export", "rates", "a.nwb"]):
         told = call(*command, exit_code=errors.BAD_INPUT)
@@ -75,6 +91,14 @@ def test_run_without_spikes_is_explained():
         assert "segregated-traces" in told
     assert files("rates") == ["run.h5"]
     assert files(".") == ["rates"]
+
+
+def test_study_is_not_a_run():
+    Path("a").mkdir()
+    Path("a", "study.json").touch()
+    for command in (["spikes", "a"], ["export", "a", "b.nwb"], ["show", "a"]):
+        told = call(*command, exit_code=errors.BAD_INPUT)
+        assert "a holds a study: its points are runs, in a/points" in told
 
 
 def test_folder_without_a_run_is_explained():

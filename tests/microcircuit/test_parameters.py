@@ -3,7 +3,8 @@ import doctest
 import json
 import math
 import pickle
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -178,6 +179,18 @@ def test_a_default_is_validated_too():
         tau: Annotated[Quantity, In("ms")] = 3 * mV
 
     assert lines(Wrong)[0].startswith("tau = 3. mV: has the unit 'V'")
+
+
+def test_what_is_absent_for_a_reason_is_told_so():
+    @parameters
+    class Still:
+        absent: ClassVar[Mapping[str, str]] = {"speed": "it does not move"}
+
+        size: int = 1
+
+    with pytest.raises(ParameterError, match=r"^speed: it does not move$"):
+        Still(speed=3)
+    assert resolved(Still()) == {"size": 1}
 
 
 def test_a_subclass_adds_parameters():

@@ -16,10 +16,12 @@ from microcircuit.circuit import CircuitError
 from microcircuit.experiment import Probe
 from microcircuit.progress import no_progress
 from microcircuit.recording import SAMPLE
+from microcircuit.recovery import inspect
 from microcircuit.results import open_results
 from microcircuit.simulation import DeviceSettings, DivergenceError, simulate, structure_of
 from microcircuit.state import with_overrides
 from microcircuit.storage import FolderInUseError, RunFolder, StorageError
+from microcircuit.together import Together
 
 # Children compute and are killed, or end without the handlers of threads that were not forked.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
@@ -198,6 +200,31 @@ def test_error_in_between_leaves_a_run_to_resume(drill, reference, tmp_path, mon
     with pytest.raises(PulledPlugError):
         go(drill, tmp_path, progress=failing)
     go(drill, tmp_path, resume=True).close()
+    assert_identical(arrays(tmp_path), reference)
+
+
+@pytest.mark.parametrize("probing", [False, True])
+@pytest.mark.parametrize("after", [0, 25])
+def test_interrupt_saves_what_was_done(drill, reference, tmp_path, monkeypatch, probing, after):
+    """But for what waits for a probe: it would be resumed as if that had been run."""
+    computed, done = Together.run, [0]
+    rarely = DeviceSettings(checkpoint_interval=3600 * second)
+
+    def interrupted(together, requests):
+        probe = bool(requests[0].overrides)
+        if probe == probing and sum(done) >= after:
+            raise KeyboardInterrupt
+        if not probe:
+            done.append(len(requests[0].stretch.steps))
+        return computed(together, requests)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Together, "run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            go(drill, tmp_path, device=rarely)
+    assert sum(done) >= after
+    assert inspect(tmp_path).position == (0 if probing else sum(done))
+    go(drill, tmp_path, resume=True, device=rarely).close()
     assert_identical(arrays(tmp_path), reference)
 
 

@@ -17,7 +17,8 @@ import pytest
 
 from microcircuit.study.folder import StudyFolder
 
-COMMAND = sys.executable, "-m", "microcircuit.cli", "study"
+COMMAND = sys.executable, "-P", "-m", "microcircuit.cli", "study"
+"""As the command ``microcircuit``, which does not look for modules in the current folder."""
 AREAS = "[5, 4, 3]"
 LONG = 600
 """Presentations that take a second or so, most of it the start of programs and files."""

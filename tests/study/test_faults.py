@@ -123,6 +123,28 @@ def test_deadly_and_divergent_points_are_reported_and_do_not_stop_others(
     assert count_finished(made) == [1] * 12
 
 
+def test_package_in_the_current_folder_is_not_run(study, tmp_path):
+    """Such as that of a checkout, which may be another version than what is installed."""
+    (tmp_path / "microcircuit").mkdir()
+    (tmp_path / "microcircuit" / "__init__.py").write_text("raise ImportError('another')")
+    done = study("[grid]\nseed = [1]\n", presentations=1).call("run", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_last_words_of_workers_that_die_at_once_are_told(study, tmp_path):
+    code = (
+        "import os, sys\nif 'work' in sys.orig_argv: os.write(2, b'First\\nGone\\n'), os._exit(1)"
+    )
+    (tmp_path / "sitecustomize.py").write_text(code, encoding="utf-8")
+    made = study("[grid]\nseed = [1]\n", presentations=1)
+    made.environment["PYTHONPATH"] = str(tmp_path)
+    for command in ("run", "status"):
+        done = made.call(command)
+        assert done.returncode == 1
+        assert done.stdout.count("A worker's last words: Gone\n") == 1
+        assert "First" not in done.stdout
+
+
 def test_fail_fast_stops_at_the_first_failure(study, mixed, tmp_path):
     made = study(mixed(40))
     made.let_die(DEADLY, tmp_path)

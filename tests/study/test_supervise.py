@@ -53,14 +53,14 @@ def test_worker_that_died_over_a_point_is_replaced(worker, tmp_path, capfd):
     started = worker(BEGIN + DIE.format("SIGKILL", f"int(sys.argv[1]) < {deaths}"))
     assert supervise.keep_working(tmp_path, CALL) == 0
     assert len(started) == deaths + 1
-    assert capfd.readouterr().out.count("was killed by signal 9") == deaths
+    assert capfd.readouterr().err.count("was killed by signal 9") == deaths
 
 
 def test_workers_that_die_before_they_begin_are_not_replaced_for_ever(worker, tmp_path, capfd):
     started = worker(DIE.format("SIGABRT", "True"))
     assert supervise.keep_working(tmp_path, CALL) == -signal.SIGABRT
     assert len(started) == supervise.MOST_IDLE_DEATHS
-    assert "died before they began anything" in capfd.readouterr().out
+    assert "died before they began anything" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("ended_by", ["SIGTERM", "SIGINT"])

@@ -11,7 +11,7 @@ import pytest
 from brian2 import ms
 
 from microcircuit import cuda_toolkit
-from microcircuit.circuit import Circuit, LearningRule, Population, Projection
+from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.cuda_toolkit import Toolkit
 from microcircuit.devices import CudaProgram, ProgramError, compilation, cuda_program, toolchain
 from microcircuit.network import Structure
@@ -149,7 +149,7 @@ def test_what_cuda_can_not_do_is_told_before_anything_is_made(nothing_installed,
     )
     circuit = Circuit(populations=(cells,))
     structure = Structure(circuit=circuit, inputs=(), records=(), longest=1, capacity=1)
-    with pytest.raises(ProgramError, match=message):
+    with pytest.raises(CircuitError, match=message):
         CudaProgram(structure)
 
 

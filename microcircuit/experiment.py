@@ -20,7 +20,7 @@ class Probe:
     """Tests of a circuit while it learns, on a copy: nothing of the run itself changes.
 
     The copy has the weights of the moment and starts from the circuit's initial potentials.
-    Its weights are frozen. What the experiment's `Mean` records see is stored in
+    Its weights are frozen. What `Mean` records of the experiment see is stored in
     ``/probes/<name>/<population>/<record>``.
 
     Parameters
@@ -33,12 +33,20 @@ class Probe:
         After how many presentations of the run, ascending.
     parameters : mapping of str to float, optional
         Values in SI units that replace ``"population.parameter"``, such as noise of zero.
+    records : tuple of str, optional
+        ``"population.record"`` of those whose means are stored; all of them if not given. A test
+        of many images takes much room.
     """
 
     name: str
     schedule: Schedule
     at: tuple[int, ...]
     parameters: Mapping[str, float] = field(default_factory=dict)
+    records: tuple[str, ...] | None = None
+
+    def stores(self, record: Mean) -> bool:
+        """Tell whether it stores what a record sees."""
+        return self.records is None or record.key in self.records
 
 
 def no_metrics(results: Results) -> Mapping[str, Metric]:
@@ -88,13 +96,10 @@ class Experiment:
         """Validate; see `Raises`."""
         self.schedule.check(self.circuit)
         check_records(self.records, self.circuit)
-        means = [
-            f"{r.population}.{r.name}"
-            for r in self.records
-            if isinstance(r, Mean) and not r.probes_only
-        ]
-        if self.live not in means:
-            raise CircuitError(unknown("live record", self.live, means))
+        means = {r.key: r for r in self.records if isinstance(r, Mean)}
+        lasting = [key for key, r in means.items() if not r.probes_only]
+        if self.live not in lasting:
+            raise CircuitError(unknown("live record", self.live, lasting))
         for probe in self.probes:
             check_name("probe", probe.name)
             probe.schedule.check(self.circuit)
@@ -104,6 +109,9 @@ class Experiment:
                 population, _, name = key.partition(".")
                 if name not in self.circuit.population(population).parameters:
                     raise CircuitError(f"probe {probe.name!r}: {key!r} is no parameter")
+            for key in probe.records or ():
+                if key not in means:
+                    raise CircuitError(f"probe {probe.name!r}: {unknown('record', key, means)}")
         self._check_windows()
         for positions in (self.snapshots, *(probe.at for probe in self.probes)):
             if list(positions) != sorted(set(positions)) or not all(

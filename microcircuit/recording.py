@@ -8,6 +8,7 @@ from brian2 import get_dimensions
 
 from microcircuit.checks import steps
 from microcircuit.devices import Chunk
+from microcircuit.experiment import Probe
 from microcircuit.expressions import unit_name
 from microcircuit.network import Structure, recorder_name
 from microcircuit.records import Mean, Spikes, Trace, record_units
@@ -130,13 +131,13 @@ class Recording:
             self._put(data, in_full(values, shape)[None])
             self._put(index, np.arange(start, start + count)[None])
 
-    def add_probe(self, name: str, chunks: Sequence[Chunk], *, position: int) -> None:
+    def add_probe(self, probe: Probe, chunks: Sequence[Chunk], *, position: int) -> None:
         """Add what the `Mean` records saw in a probe after `position` presentations."""
         for record in self._structure.records:
-            if not isinstance(record, Mean):
+            if not (isinstance(record, Mean) and probe.stores(record)):
                 continue
             rows = np.concatenate([chunk.records[recorder_name(record)] for chunk in chunks])
-            path = f"probes/{name}/{record.population}/{record.name}"
+            path = f"probes/{probe.name}/{record.population}/{record.name}"
             data = self._data(path, "probe", record, "presentation")
             self._put(data, self._shaped(record, rows)[None])
             index = Dataset(

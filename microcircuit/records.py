@@ -77,6 +77,11 @@ class Mean:
     across_neurons: bool = False
     probes_only: bool = False
 
+    @property
+    def key(self) -> str:
+        """What experiments call it: ``"population.record"``."""
+        return f"{self.population}.{self.name}"
+
 
 Record = Trace | Mean | Spikes
 

@@ -239,7 +239,7 @@ class Run:
             state, done = chunk.state, done + chunk.presentations
             step += int(np.sum(stretch.steps[: chunk.presentations]))
             chunks.append(chunk)
-        self._recording.add_probe(probe.name, chunks, position=self.position)
+        self._recording.add_probe(probe, chunks, position=self.position)
 
     def _check(self, chunk: Chunk, during: str = "") -> None:
         """Take note of the first replicate that diverged, if there is one."""

@@ -171,7 +171,7 @@ class SegregatedMnist:
             lags=plateau_lags(model, seed, "plateaus of the probe"),
         )
         return (
-            Probe(name="test", schedule=test, at=positions),
+            Probe(name="test", schedule=test, at=positions, records=("output.v_soma",)),
             Probe(name="backprop", schedule=comparison, at=positions),
         )
 

@@ -85,7 +85,8 @@ def _record_key(record: Record) -> tuple:
 
 def _probe_key(probe: Probe) -> tuple:
     overrides = sorted((key, float(value)) for key, value in probe.parameters.items())
-    return probe.name, probe.at, probe.schedule.presentations, probe.schedule.longest, overrides
+    shown = probe.schedule.presentations, probe.schedule.longest
+    return probe.name, probe.at, *shown, overrides, probe.records
 
 
 def _group_key(experiment: Experiment, structure: Structure, device: DeviceSettings) -> tuple:

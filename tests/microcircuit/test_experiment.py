@@ -84,3 +84,11 @@ def test_schedule_may_not_set_what_a_projection_drives():
     experiment = windowed((0 * ms, 1 * ms))
     with pytest.raises(CircuitError, match=r"'cells\.x' is driven by a projection"):
         replace(experiment, schedule=replace(NOTHING, inputs=("cells.x",)))
+
+
+def test_probe_may_not_store_what_is_not_recorded():
+    experiment = windowed((0 * ms, 1 * ms))
+    probe = Probe(name="test", schedule=NOTHING, at=(), records=("cells.v",))
+    assert replace(experiment, probes=(probe,)).probes == (probe,)
+    with pytest.raises(CircuitError, match=r"probe 'test': unknown record 'cells\.w'"):
+        replace(experiment, probes=(replace(probe, records=("cells.w",)),))

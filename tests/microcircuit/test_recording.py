@@ -1,5 +1,6 @@
 """Times and numbers of records are right wherever a run is cut into chunks."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -128,7 +129,10 @@ def test_weights_and_probes(drill, drill_program):
     chunks = [drill_program.run(state, parameters, drill.stretch(a, a + 2), 0) for a in (0, 2)]
     recording.add_weights(state, step=0, position=0)
     recording.add_weights(chunks[0].state, step=130, position=2)
-    recording.add_probe("test", chunks, position=2)
+    (probe,) = drill.protocol(probes=2).experiment(drill.model, 0).probes
+    recording.add_probe(replace(probe, name="test"), chunks, position=2)
+    few = replace(probe, name="few", records=("output.rate",))
+    recording.add_probe(few, chunks, position=2)
     found = {dataset.path: values for dataset, values in recording.take().items()}
     weights = np.stack([state["top_down_1.w"], chunks[0].state["top_down_1.w"]])
     np.testing.assert_array_equal(found["weights/top_down_1/w"], weights)
@@ -138,6 +142,9 @@ def test_weights_and_probes(drill, drill_program):
     assert found["probes/test/output/rate/data"].shape == (1, 4, 1, 1, 4)
     assert found["probes/test/hidden_1/v_apical_squared/data"].shape == (1, 4, 1, 1)
     assert found["probes/test/output/rate/index"].tolist() == [2]
+    # Or those that it names.
+    stored = {path for path in found if path.startswith("probes/few/")}
+    assert stored == {"probes/few/output/rate/data", "probes/few/output/rate/index"}
     assert not any("v_apical/" in path for path in found)
 
 

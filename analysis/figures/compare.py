@@ -62,12 +62,13 @@ def comparison_figure(groups: Sequence[Group], rules: Sequence[RuleAngle] = ()) 
     return Picture(figure, _caption(groups, rules), texts(list(map(table, groups))))
 
 
-def _wrapped(name: str, width: int, lines: int) -> str:
+def _wrapped(name: str, width: int, most: int) -> str:
     """Break a name into lines, at best where a parameter ends."""
     parts = (part.replace(" ", "\N{NO-BREAK SPACE}") for part in name.split(", "))
-    return textwrap.fill(
-        ", ".join(parts), width, max_lines=lines, placeholder=" ...", break_on_hyphens=False
+    lines = textwrap.fill(
+        ", ".join(parts), width, max_lines=most, placeholder=" ...", break_on_hyphens=False
     )
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _draw_together(axes: Axes, groups: Sequence[Group], rules: Sequence[RuleAngle]) -> None:

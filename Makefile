@@ -17,9 +17,8 @@ demo: .venv/installed ## run the self-prediction experiment into runs/demo, or g
 	    $(BIN)/microcircuit run self-prediction -o $(DEMO); \
 	fi
 
-# Several tests run beside each other: threads of numpy's would wait for each other's cores.
 test: .venv/installed ## run the whole test suite, several tests at a time
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8
 
 lint: .venv/installed-develop ## check style and types
 	$(BIN)/ruff check

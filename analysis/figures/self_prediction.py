@@ -46,10 +46,11 @@ def _changes(results: Results, population: str, record: str) -> list[str]:
 
 def _annotate(axes: Axes, changes: list[str]) -> None:
     """Add the changes to the labels of what changed, and draw a legend."""
-    handles, labels = axes.get_legend_handles_labels()
     told = iter(changes)
-    labels = [f"{label}: {next(told)}" if label.startswith(CHANGING) else label for label in labels]
-    explain(axes, below=True, handles=handles, labels=labels)
+    for line, label in zip(*axes.get_legend_handles_labels(), strict=True):
+        if label.startswith(CHANGING):
+            line.set_label(f"{label}: {next(told)}")
+    explain(axes, below=True)
     plain_ticks_if_few(axes)
 
 

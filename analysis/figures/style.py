@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -76,7 +76,7 @@ def plain_ticks_if_few(axes: Axes) -> None:
         plain_ticks(axes)
 
 
-def explain(axes: Axes, *, below: bool = False, **options: Any) -> None:
+def explain(axes: Axes, *, below: bool = False, ncols: int = 1, markerscale: float = 1.0) -> None:
     """Put a legend above or below all that is drawn, with room of its own on the y axis.
 
     Parameters
@@ -85,10 +85,14 @@ def explain(axes: Axes, *, below: bool = False, **options: Any) -> None:
         Where all is drawn, and the scale is set.
     below : bool, optional
         Not above.
-    **options
-        Of the legend.
+    ncols : int, optional
+        Columns of the legend.
+    markerscale : float, optional
+        Size of its markers, relative to those that are drawn.
     """
-    legend = axes.legend(loc="lower left" if below else "upper left", **options)
+    legend = axes.legend(
+        loc="lower left" if below else "upper left", ncols=ncols, markerscale=markerscale
+    )
     share = SPARE * legend.get_window_extent().height / axes.get_window_extent().height
     scale = axes.yaxis.get_transform()
     low, high = scale.transform(axes.get_ylim())

@@ -6,6 +6,7 @@ compiled anew. It reads from the environment how many steps to run, and reports 
 loop over steps alone; starting up, filling arrays and writing results don't count.
 """
 
+import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,6 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from microcircuit.devices import CppProgram
 from microcircuit.devices.activation import active
 from microcircuit.devices.compilation import compiled
-from microcircuit.kernels import blas
 from microcircuit.network import Precision
 
 TIMED_RUNS = """
@@ -102,7 +102,7 @@ def run_program(folder: Path, steps: Sequence[int]) -> list[Run]:
     RuntimeError
         It fails; the message is what it says.
     """
-    environment = {**blas.environment(), "BENCHMARK_STEPS": " ".join(map(str, steps))}
+    environment = {**os.environ, "BENCHMARK_STEPS": " ".join(map(str, steps))}
     done = subprocess.run(
         ["./main"], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -28,7 +28,7 @@ from microcircuit.dense_arguments import (
     check_variables,
     refuse,
 )
-from microcircuit.kernels import Kernel, blas
+from microcircuit.kernels import Kernel
 
 DRIVE_ORDER = -5
 """Order within Brian2's slot ``groups`` in which compartments are driven."""
@@ -283,5 +283,4 @@ class DenseProjection(Group, BrianObject):
             constants=self._constants,
             when=when,
             order=order,
-            compiler_keywords=blas.compiler_keywords() if self._constants["batch"] != 1 else None,
         )

@@ -2,12 +2,11 @@
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from microcircuit.devices import compilation
 from microcircuit.devices.standalone_program import StandaloneProgram
-from microcircuit.kernels import blas
 
 
 def compiler() -> str:
@@ -51,7 +50,3 @@ class CppProgram(StandaloneProgram):
                 {shlex.quote(f"{command} -include objects.h")}
             """,
         )
-
-    def environment(self) -> Mapping[str, str]:
-        """Return the environment in which the binary runs, for matrix products on one core."""
-        return blas.environment()

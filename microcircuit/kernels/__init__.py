@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from brian2.codegen.codeobject import CodeObject
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
 from brian2.core.variables import Variables
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner, Group
 
@@ -42,8 +41,6 @@ class Kernel(CodeRunner):
         Further values for the template.
     when, order : str, int
         Place in Brian2's schedule.
-    compiler_keywords : mapping, optional
-        What standalone code needs beside itself: ``include_dirs``, ``libraries`` and so on.
     """
 
     def __init__(
@@ -58,7 +55,6 @@ class Kernel(CodeRunner):
         code: str = "",
         outputs: Sequence[str] = (),
         constants: Mapping[str, object] | None = None,
-        compiler_keywords: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         # A run on Brian2's runtime device has only the numpy form of these templates.
         on_runtime = isinstance(get_device(), RuntimeDevice)
@@ -82,12 +78,3 @@ class Kernel(CodeRunner):
             self.variables.add_reference(key, owner, variable)
         for output in outputs:
             self.variables.add_auxiliary_variable(output)
-        self._compiler_keywords = dict(compiler_keywords or {})
-
-    def create_code_objects(self, run_namespace: Mapping[str, object]) -> None:
-        """Create the code object; Brian2 has no other way to tell it what it must be linked to."""
-        super().create_code_objects(run_namespace)
-        for code_object in self.code_objects:
-            # Not one derived from it: CUDA's takes nothing from the libraries of C++.
-            if code_object.__class__ is CPPStandaloneCodeObject:  # code_object is a weak proxy
-                code_object.compiler_kwds |= self._compiler_keywords

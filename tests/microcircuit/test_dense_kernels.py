@@ -19,8 +19,10 @@ from microcircuit.network import Structure
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
 
-PRE, POST = 21, 9
-"""Rows that no register divides, and a number of rows that no block of rows does."""
+SMALL = 21, 9
+"""PRE, POST: rows that no register divides, and a number of rows that no block of rows does."""
+LARGE = 107, 61
+"""Several panels and tiles of a batch's products, and remainders of all kinds."""
 STEPS = 40, 1, 2, 57, 3, 40
 LEARNING = True, True, True, False, True, True
 PRESENTATIONS = len(STEPS)
@@ -70,19 +72,22 @@ def cases():
     yield "moving", "moving", {"tau": 2 * ms}
 
 
-def circuit(replicates=1, batch=1):
-    found = list(cases())
+CASES = tuple(cases())
+
+
+def circuit(replicates=1, batch=1, size=SMALL, found=CASES):
+    pre, post = size
     compartments = [f"v_{number}" for number in range(len(found) - SHARING + 1)]
     source = Population(
         name="source",
-        size=PRE,
+        size=pre,
         equations="dmoving/dt = (held - moving)/tau : 1\nheld : 1",
         parameters={"tau": 1 * ms},
     )
     total = " + ".join(compartments)
     sink = Population(
         name="sink",
-        size=POST,
+        size=post,
         equations="\n".join(
             [
                 f"du/dt = (tanh(({total})/{len(compartments)}) - u)/tau : 1",
@@ -101,7 +106,7 @@ def circuit(replicates=1, batch=1):
             post="sink",
             signal=signal,
             target=compartments[min(number, len(compartments) - 1)],
-            weights=rng.uniform(-0.3, 0.3, (replicates, POST, PRE)),
+            weights=rng.uniform(-0.3, 0.3, (replicates, post, pre)),
             rule=None if options is None else rule(number, replicates, factor, **options),
         )
         for number, (signal, factor, options) in enumerate(found)
@@ -125,11 +130,12 @@ def structure(circuit, precision="double"):
 def shown(circuit):
     rng = np.random.default_rng(7)
     shape = len(STEPS), circuit.replicates, circuit.batch
-    held = rng.uniform(-1, 1, (*shape, PRE))
+    pre, post = (population.size for population in circuit.populations)
+    held = rng.uniform(-1, 1, (*shape, pre))
     held[2] = held[1]  # a signal that stays from one presentation to the next
     return Presentations(
         steps=np.array(STEPS),
-        inputs={"source.held": held, "sink.goal": rng.uniform(-1, 1, (*shape, POST))},
+        inputs={"source.held": held, "sink.goal": rng.uniform(-1, 1, (*shape, post))},
         learning=np.array(LEARNING),
     )
 
@@ -194,10 +200,19 @@ def test_learning_rates_may_change_between_runs(compiled, largest_difference):
         np.testing.assert_array_equal(ours[key], before[key], err_msg=key)
 
 
-def test_larger_batches_are_left_to_a_library(compiled, largest_difference):
-    shape = circuit(1, 33)
+@pytest.mark.parametrize("precision", ["double", "single"])
+def test_tiles_of_all_sizes(compiled, largest_difference, precision):
+    found = (
+        ("held", "held", {"tau": 2 * ms}),
+        ("held", "held", {}),
+        ("moving", "moving", {"tau": 2 * ms}),
+        ("moving", "held", {"bounds": (-0.3, 0.4)}),
+        ("moving", "moving", {"tau": 2 * ms, "bounds": (-0.3, 0.4)}),
+    )
+    shape = circuit(2, 23, LARGE, found)
+    ours = run(compiled(structure(shape, precision)), shape)
     plain = run(compiled(structure(shape), "numpy"), shape)
-    assert_agrees(plain, run(compiled(structure(shape)), shape), largest_difference)
+    assert_agrees(plain, ours, largest_difference, TOLERANCE[precision])
 
 
 @pytest.mark.parametrize(("replicates", "batch"), [(1, 1), (3, 4)])

@@ -1,137 +1,270 @@
-// Products with a small batch: where a batch is no larger than this, a library's matrix product takes
-// most of its time to rearrange the matrix, which is the large thing, for so few columns.
+// Products of matrices, for batches: sums over k of left[k, m] right[k, n], in tiles of m by n.
 //
-// A few rows at a time are brought up to date and multiplied while they are in the fastest cache, in
-// tiles whose sums stay in registers. What a row's product is does not depend on the tile it is in.
+// A tile's sums stay in registers while k runs. What is done with them is up to the caller, who gets
+// them while they are there: they change a matrix of weights, or are low-passed on their way into one.
+// A library stores its products first, and takes a pass for each of these.
+//
+// The right factor is copied into panels, as wide as a tile, that are read in order. Every sum adds its
+// terms in order as well, whatever the tile it is in.
 #ifndef MICROCIRCUIT_DENSE_BATCH
 #define MICROCIRCUIT_DENSE_BATCH
 
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
 namespace microcircuit {
 
-template <typename T, int POST, int PRE, int BATCH> class SmallBatch
+// A tile's sums, a row of the right factor and a number of the left one fill the registers.
+#if defined(__AVX512F__)
+constexpr int REGISTER = 64, TILE_ROWS = 8;
+#elif defined(__AVX__)
+constexpr int REGISTER = 32, TILE_ROWS = 4;
+#elif defined(__aarch64__)
+constexpr int REGISTER = 16, TILE_ROWS = 8;
+#else
+constexpr int REGISTER = 16, TILE_ROWS = 4;
+#endif
+constexpr int TILE_VECTORS = 3;
+
+template <typename T> constexpr int REGISTER_LANES = REGISTER/sizeof(T);
+
+// Numbers of two vectors, the first one's counted from 0 and the second one's following.
+template <typename T, int L, int... I>
+inline typename Vector<T, L>::type pick(typename Vector<T, L>::type a, typename Vector<T, L>::type b)
 {
-    static constexpr int LANES = 64/sizeof(T);
-    static constexpr int ROWS = 4, TILE = 5, TERMS = 4;
+#ifdef __clang__
+    return __builtin_shufflevector(a, b, I...);
+#else
+    typedef std::conditional_t<sizeof(T) == 8, int64_t, int32_t> Index;
+    return __builtin_shuffle(a, b, typename Vector<Index, L>::type{I...});
+#endif
+}
 
-    // rows = keep rows + sum over TERMS_ of weight^T factor
-    template <int ROWS_, int TERMS_, int L, int BEGIN>
-    static inline void add_columns(T* __restrict row, const T* __restrict factor,
-                                   const T (&weight)[TERMS][ROWS], T keep)
+// Swap the lanes of b that lack the bit S with those of a that have it, S places further on.
+template <typename T, int L, int S, int... I>
+inline void swap_lanes(typename Vector<T, L>::type& a, typename Vector<T, L>::type& b,
+                       std::integer_sequence<int, I...>)
+{
+    const typename Vector<T, L>::type before = a;
+    a = pick<T, L, (I & S ? L + I - S : I)...>(before, b);
+    b = pick<T, L, (I & S ? L + I : I + S)...>(before, b);
+}
+
+// Transpose the matrix whose rows are the vectors.
+template <typename T, int L, int S = 1> inline void transpose(typename Vector<T, L>::type (&rows)[L])
+{
+    if constexpr (S < L)
     {
-        typedef typename Vector<T, L>::type V;
-        constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
-        for (int i = BEGIN; i < END; i += L)
+        #pragma GCC unroll 16
+        for (int i = 0; i < L; i++)
+            if (!(i & S))
+                swap_lanes<T, L, S>(rows[i], rows[i + S], std::make_integer_sequence<int, L>());
+        transpose<T, L, 2*S>(rows);
+    }
+}
+
+// A panel for sums over K: of the right factor's columns as many as fill vectors, the last with zeros.
+template <typename T, int K, int COLUMNS> struct Panel
+{
+    static constexpr int L = REGISTER_LANES<T>;
+    static constexpr int VECTORS = (COLUMNS + L - 1)/L;
+    static constexpr int WIDTH = VECTORS*L;
+    typedef typename Vector<T, L>::type V;
+
+    // From a matrix [K, N], of which N numbers are a row.
+    template <int N> static inline void copy(const T* __restrict matrix, T* __restrict panel)
+    {
+        for (int k = 0; k < K; k++)
+            for (int n = 0; n < WIDTH; n++)
+                panel[k*WIDTH + n] = n < COLUMNS ? matrix[(size_t)k*N + n] : T(0);
+    }
+
+    // From a matrix [COLUMNS, K].
+    static inline void turn(const T* __restrict matrix, T* __restrict panel)
+    {
+        for (int n = 0; n < WIDTH; n += L)
         {
-            V f[TERMS_];
-            #pragma GCC unroll 8
-            for (int n = 0; n < TERMS_; n++)
-                f[n] = at<T, L>(factor + (size_t)n*PRE + i);
-            #pragma GCC unroll 8
-            for (int k = 0; k < ROWS_; k++)
+            const int whole = n + L <= COLUMNS ? K/L*L : 0;
+            for (int k = 0; k < whole; k += L)
             {
-                V value = keep*at<T, L>((const T*)row + (size_t)k*PRE + i);
+                V block[L];
+                #pragma GCC unroll 16
+                for (int i = 0; i < L; i++)
+                {
+                    const T* const row = matrix + (size_t)(n + i)*K + k;
+                    block[i] = at<T, L>(row);
+                    __builtin_prefetch(row + (size_t)L*K); // of the next block
+                }
+                transpose<T, L>(block);
+                #pragma GCC unroll 16
+                for (int i = 0; i < L; i++)
+                    at<T, L>(panel + (size_t)(k + i)*WIDTH + n) = block[i];
+            }
+            for (int k = whole; k < K; k++)
+                for (int i = n; i < n + L; i++)
+                    panel[k*WIDTH + i] = i < COLUMNS ? matrix[(size_t)i*K + k] : T(0);
+        }
+    }
+
+    // ROWS rows of results, with left[k, m] at k LEFT_K + m LEFT_M.
+    template <int ROWS, int LEFT_K, int LEFT_M, class Result>
+    static inline void tile(const T* __restrict left, const T* __restrict panel, Result result)
+    {
+        V sums[ROWS][VECTORS] = {};
+        for (int k = 0; k < K; k++)
+        {
+            result.template expect<ROWS, WIDTH>(k);
+            V right[VECTORS];
+            #pragma GCC unroll 8
+            for (int v = 0; v < VECTORS; v++)
+                right[v] = at<T, L>(panel + (size_t)k*WIDTH + v*L);
+            #pragma GCC unroll 8
+            for (int r = 0; r < ROWS; r++)
+            {
+                const T factor = left[(size_t)k*LEFT_K + (size_t)r*LEFT_M];
                 #pragma GCC unroll 8
-                for (int n = 0; n < TERMS_; n++)
-                    value += weight[n][k]*f[n];
-                at<T, L>(row + (size_t)k*PRE + i) = value;
+                for (int v = 0; v < VECTORS; v++)
+                    sums[r][v] += factor*right[v];
             }
         }
-        if constexpr (END < PRE)
-            add_columns<ROWS_, TERMS_, L/2, END>(row, factor, weight, keep);
-    }
-
-    template <int ROWS_, int FIRST>
-    static inline void add(T* row, const T* post, const T* pre, T scale, T keep)
-    {
-        constexpr int TERMS_ = BATCH - FIRST < TERMS ? BATCH - FIRST : TERMS;
-        T weight[TERMS][ROWS];
-        for (int n = 0; n < TERMS_; n++)
-            for (int k = 0; k < ROWS_; k++)
-                weight[n][k] = scale*post[(size_t)(FIRST + n)*POST + k];
-        add_columns<ROWS_, TERMS_, LANES, 0>(row, pre + (size_t)FIRST*PRE, weight, keep);
-        if constexpr (FIRST + TERMS_ < BATCH)
-            add<ROWS_, FIRST + TERMS_>(row, post, pre, scale, 1);
-    }
-
-    // Columns that a vector does not divide are left to vectors of half the length.
-    template <int ROWS_, int TILE_, int L, int BEGIN>
-    static inline void multiply_columns(const T* __restrict row, const T* __restrict x, T* __restrict y,
-                                        typename Vector<T, L>::type (&products)[ROWS][TILE])
-    {
-        typedef typename Vector<T, L>::type V;
-        constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
-        for (int i = BEGIN; i < END; i += L)
-        {
-            V value[ROWS_];
+        #pragma GCC unroll 8
+        for (int r = 0; r < ROWS; r++)
             #pragma GCC unroll 8
-            for (int k = 0; k < ROWS_; k++)
-                value[k] = at<T, L>(row + (size_t)k*PRE + i);
-            #pragma GCC unroll 8
-            for (int b = 0; b < TILE_; b++)
-            {
-                const V s = at<T, L>(x + (size_t)b*PRE + i);
-                #pragma GCC unroll 8
-                for (int k = 0; k < ROWS_; k++)
-                    products[k][b] += value[k]*s;
-            }
-        }
-        if constexpr (END < PRE)
-        {
-            typename Vector<T, L/2>::type halves[ROWS][TILE];
-            for (int k = 0; k < ROWS_; k++)
-                for (int b = 0; b < TILE_; b++)
-                    halves[k][b] = fold<T, L>(products[k][b]);
-            multiply_columns<ROWS_, TILE_, L/2, END>(row, x, y, halves);
-        }
-        else
-            for (int k = 0; k < ROWS_; k++)
-                for (int b = 0; b < TILE_; b++)
-                    y[(size_t)b*POST + k] = sum<T, L>(products[k][b]);
+            for (int v = 0; v < VECTORS; v++)
+                if ((v + 1)*L <= COLUMNS)
+                    result.template take<L>(r, v*L, sums[r][v]);
+                else
+                    for (int l = 0; l < COLUMNS - v*L; l++)
+                        result.template take<1>(r, v*L + l, sums[r][v][l]);
+    }
+};
+
+template <typename T, int M, int N, int K> class Product
+{
+    static constexpr int PANEL = TILE_VECTORS*REGISTER_LANES<T>;
+    static constexpr int REST = N % PANEL, WHOLE = N - REST;
+    typedef Panel<T, K, PANEL> Wide;
+    typedef Panel<T, K, REST> Last;
+
+    // Rows of one panel after the other.
+    template <class Panel_, int ROWS, int FIRST, class Result>
+    static inline void down(const T* left, const T* panel, Result result)
+    {
+        constexpr int END = FIRST + (M - FIRST)/ROWS*ROWS;
+        for (int m = FIRST; m < END; m += ROWS)
+            Panel_::template tile<ROWS, 1, K>(left + (size_t)m*K, panel, result.from(m, 0));
+        if constexpr (END < M)
+            down<Panel_, ROWS/2, END>(left, panel, result);
     }
 
-    template <int ROWS_, int FIRST> static inline void multiply(const T* row, const T* x, T* y)
+    // Panels of one set of rows after the other.
+    template <int ROWS, int FIRST, class Result>
+    static inline void across(const T* left, const T* panels, Result result)
     {
-        constexpr int TILE_ = BATCH - FIRST < TILE ? BATCH - FIRST : TILE;
-        typename Vector<T, LANES>::type products[ROWS][TILE] = {};
-        multiply_columns<ROWS_, TILE_, LANES, 0>(
-            row, x + (size_t)FIRST*PRE, y + (size_t)FIRST*POST, products);
-        if constexpr (FIRST + TILE_ < BATCH)
-            multiply<ROWS_, FIRST + TILE_>(row, x, y);
-    }
-
-    template <bool ADD, bool MULTIPLY, int ROWS_, int FIRST>
-    static inline void rows(T* m, const T* post, const T* pre, T scale, T keep, const T* x, T* y)
-    {
-        for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
+        constexpr int END = FIRST + (M - FIRST)/ROWS*ROWS;
+        for (int m = FIRST; m < END; m += ROWS)
         {
-            if constexpr (ADD)
-                add<ROWS_, 0>(m + (size_t)j*PRE, post + j, pre, scale, keep);
-            if constexpr (MULTIPLY)
-                multiply<ROWS_, 0>(m + (size_t)j*PRE, x, y + j);
+            for (int n = 0; n < WHOLE; n += PANEL)
+                Wide::template tile<ROWS, M, 1>(left + m, panels + (size_t)n*K, result.from(m, n));
+            if constexpr (REST > 0)
+                Last::template tile<ROWS, M, 1>(
+                    left + m, panels + (size_t)WHOLE*K, result.from(m, WHOLE));
         }
-        constexpr int DONE = FIRST + (POST - FIRST)/ROWS_*ROWS_;
-        if constexpr (DONE < POST)
-            rows<ADD, MULTIPLY, ROWS_/2, DONE>(m, post, pre, scale, keep, x, y);
+        if constexpr (END < M)
+            across<ROWS/2, END>(left, panels, result);
     }
 
 public:
-    // m = keep m + scale post^T pre
-    static COMPILED_ALONE void add(T* m, const T* post, const T* pre, T scale, T keep)
+    // left^T right of matrices [K, M] and [K, N], along the rows of a large result.
+    template <class Result>
+    static COMPILED_ALONE void outer(const T* left, const T* right, Result result)
     {
-        rows<true, false, ROWS, 0>(m, post, pre, scale, keep, nullptr, nullptr);
+        alignas(REGISTER) static T panels[(size_t)K*(WHOLE + (REST ? Last::WIDTH : 0))];
+        for (int n = 0; n < WHOLE; n += PANEL)
+            Wide::template copy<N>(right + n, panels + (size_t)n*K);
+        if constexpr (REST > 0)
+            Last::template copy<N>(right + WHOLE, panels + (size_t)WHOLE*K);
+        across<TILE_ROWS, 0>(left, panels, result);
     }
 
-    // y = x m^T
-    static COMPILED_ALONE void multiply(const T* m, const T* x, T* y)
+    // left right^T of matrices [M, K] and [N, K], along the rows of a large right factor.
+    template <class Result>
+    static COMPILED_ALONE void inner(const T* left, const T* right, Result result)
     {
-        rows<false, true, ROWS, 0>((T*)m, nullptr, nullptr, 0, 0, x, y);
+        alignas(REGISTER) static T panel[(size_t)K*PANEL];
+        for (int n = 0; n < WHOLE; n += PANEL)
+        {
+            Wide::turn(right + (size_t)n*K, panel);
+            down<Wide, TILE_ROWS, 0>(left, panel, result.from(0, n));
+        }
+        if constexpr (REST > 0)
+        {
+            Last::turn(right + (size_t)WHOLE*K, panel);
+            down<Last, TILE_ROWS, 0>(left, panel, result.from(0, WHOLE));
+        }
+    }
+};
+
+// Results take sums at a row and column, L side by side, to matrices whose rows have N columns.
+
+template <typename T, int N> struct Set
+{
+    T* to;
+
+    Set from(int m, int n) const { return {to + (size_t)m*N + n}; }
+
+    template <int ROWS, int WIDTH> void expect(int) const {}
+
+    template <int L> inline void take(int m, int n, typename Vector<T, L>::type sum) const
+    {
+        at<T, L>(to + (size_t)m*N + n) = sum;
+    }
+};
+
+// w += scale sums, or with a filter w += passed d and d = kept d + scale sums; w within bounds.
+template <typename T, int N, bool FILTERED, bool BOUNDED> struct Change
+{
+    T* w;
+    T* d;
+    T scale, passed, kept, low, high;
+
+    Change from(int m, int n) const
+    {
+        const size_t place = (size_t)m*N + n;
+        return {w + place, d + (FILTERED ? place : 0), scale, passed, kept, low, high};
     }
 
-    // The one and the other, of the matrix as it is by then.
-    static COMPILED_ALONE void add_and_multiply(T* m, const T* post, const T* pre, T scale,
-                                                const T* x, T* y)
+    // The next tile comes from afar: fetch a line of it at a time.
+    template <int ROWS, int WIDTH> __attribute__((always_inline)) void expect(int k) const
     {
-        rows<true, true, ROWS, 0>(m, post, pre, scale, 1, x, y);
+        constexpr int LINE = 64/sizeof(T), LINES = (WIDTH + LINE - 1)/LINE;
+        const int row = k % ROWS, line = k/ROWS;
+        if (line < LINES)
+            __builtin_prefetch(w + (size_t)row*N + WIDTH + line*LINE, 1);
+        else if (FILTERED && line < 2*LINES)
+            __builtin_prefetch(d + (size_t)row*N + WIDTH + (line - LINES)*LINE, 1);
+    }
+
+    template <int L> inline void take(int m, int n, typename Vector<T, L>::type sum) const
+    {
+        typedef typename Vector<T, L>::type V;
+        const size_t place = (size_t)m*N + n;
+        V value = at<T, L>((const T*)w + place), change = scale*sum;
+        if constexpr (FILTERED)
+        {
+            const V filtered = at<T, L>((const T*)d + place);
+            value += passed*filtered;
+            at<T, L>(d + place) = kept*filtered + change;
+        }
+        else
+            value += change;
+        if constexpr (BOUNDED)
+        {
+            value = value < low ? V{} + low : value;
+            value = value > high ? V{} + high : value;
+        }
+        at<T, L>(w + place) = value;
     }
 };
 

@@ -16,7 +16,7 @@
 // - As long as the signal stays the same there is no pass at all: the terms share their presynaptic
 //   factor, so they add up to one, and w signal follows from w0 signal, d0 signal and |signal|^2.
 //   A factor that someone has changed since the drive ends that: its term stays by itself.
-// - Batches are matrix products, in every step; small ones not a library's (dense_batch.hpp).
+// - Batches are matrix products, in every step (dense_batch.hpp).
 //
 // Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
 // known of its callers, so that replicates, chunks and single runs execute the same instructions and
@@ -91,8 +91,6 @@ class DenseMatrix
     static constexpr bool SUMS_TERMS = SHARED && !BOUNDED;
     static constexpr bool LOOKS_AHEAD = MOST_TERMS == 2;
     static constexpr T MEAN = T(1)/BATCH;
-    static constexpr bool SMALL_BATCH = BATCH > 1 && BATCH <= 32;
-    static constexpr bool FUSES_BATCH = SMALL_BATCH && !FILTERED && !BOUNDED;
 
     int terms = 0; // that wait to be applied
     bool known = false; // base_drive holds w0 base_signal
@@ -200,10 +198,8 @@ class DenseMatrix
         if constexpr (BATCH == 1)
             pass<0, 0, true>(m, nullptr, x, y);
         {% if batch > 1 %}
-        else if constexpr (SMALL_BATCH)
-            SmallBatch<T, POST, PRE, BATCH>::multiply(m, x, y);
         else
-            gemm(false, true, BATCH, POST, PRE, 1, x, m, 0, y);
+            Product<T, BATCH, POST, PRE>::inner(x, m, Set<T, POST>{y});
         {% endif %}
     }
 
@@ -220,39 +216,16 @@ class DenseMatrix
     }
 
     {% if batch > 1 %}
-    COMPILED_ALONE void let_through(T* __restrict w, const T* __restrict d)
-    {
-        const T from_filter = passed;
-        for (size_t i = 0; i < (size_t)POST*PRE; i++)
-            w[i] += from_filter*d[i];
-    }
-
-    COMPILED_ALONE void clip(T* w)
-    {
-        for (size_t i = 0; i < (size_t)POST*PRE; i++)
-            w[i] = w[i] < low ? low : w[i] > high ? high : w[i];
-    }
-
-    // m = keep m + <term^T factor>
-    void add_terms(const T* term, T keep, T* m)
-    {
-        if constexpr (SMALL_BATCH)
-            SmallBatch<T, POST, PRE, BATCH>::add(m, term, factor[0], MEAN, keep);
-        else
-            gemm(true, false, POST, PRE, BATCH, MEAN, term, factor[0], keep, m);
-    }
-
     void apply_batch(T* w, T* d)
     {
         if constexpr (FILTERED)
-        {
-            let_through(w, d);
-            add_terms(filter_term[0], kept, d);
-        }
+            Product<T, POST, PRE, BATCH>::outer(
+                (const T*)filter_term[0], (const T*)factor[0],
+                Change<T, PRE, true, BOUNDED>{w, d, MEAN, passed, kept, low, high});
         if (summed || !FILTERED)
-            add_terms(weight_term[0], 1, w);
-        if constexpr (BOUNDED)
-            clip(w);
+            Product<T, POST, PRE, BATCH>::outer(
+                (const T*)weight_term[0], (const T*)factor[0],
+                Change<T, PRE, false, BOUNDED>{w, nullptr, MEAN, 0, 1, low, high});
     }
     {% endif %}
 
@@ -262,15 +235,9 @@ class DenseMatrix
         {% if batch == 1 %}
         apply_single<MULTIPLY>(w, d, x, y);
         {% else %}
-        if constexpr (MULTIPLY && FUSES_BATCH)
-            SmallBatch<T, POST, PRE, BATCH>::add_and_multiply(
-                w, weight_term[0], factor[0], MEAN, x, y);
-        else
-        {
-            apply_batch(w, d);
-            if constexpr (MULTIPLY)
-                multiply(w, x, y);
-        }
+        apply_batch(w, d);
+        if constexpr (MULTIPLY)
+            multiply(w, x, y);
         {% endif %}
         terms = 0;
         summed = false;
@@ -288,7 +255,8 @@ class DenseMatrix
         {% if batch == 1 %}
         overlap[0] = square(base_signal);
         {% else %}
-        gemm(false, true, BATCH, BATCH, PRE, 1, base_signal, base_signal, 0, overlap);
+        Product<T, BATCH, BATCH, PRE>::inner(
+            (const T*)base_signal, (const T*)base_signal, Set<T, BATCH>{overlap});
         {% endif %}
     }
 
@@ -322,7 +290,10 @@ class DenseMatrix
             y[j] = base_drive[j] + change;
         }
         {% if batch > 1 %}
-        gemm(false, false, BATCH, POST, BATCH, MEAN, overlap, weight_term[0], 1, y);
+        // overlap is symmetric, so it may as well be its own transpose.
+        Product<T, BATCH, POST, BATCH>::outer(
+            (const T*)overlap, (const T*)weight_term[0],
+            Change<T, POST, false, false>{y, nullptr, MEAN, 0, 1, 0, 0});
         {% endif %}
     }
 
@@ -390,9 +361,7 @@ public:
     template <bool ACCUMULATE>
     void drive(T* w, T* d, const T* signal, T* __restrict target, bool starts)
     {
-        if (starts && FUSES_BATCH)
-            known = false;
-        else if (starts)
+        if (starts)
             flush(w, d);
         if constexpr (!ACCUMULATE)
             return product(w, d, signal, target);

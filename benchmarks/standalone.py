@@ -6,7 +6,6 @@ compiled anew. It reads from the environment how many steps to run, and reports 
 loop over steps alone; starting up, filling arrays and writing results don't count.
 """
 
-import os
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def run_program(folder: Path, steps: Sequence[int]) -> list[Run]:
     RuntimeError
         It fails; the message is what it says.
     """
-    environment = {**os.environ, "BENCHMARK_STEPS": " ".join(map(str, steps))}
+    environment = {**CppProgram.environment(), "BENCHMARK_STEPS": " ".join(map(str, steps))}
     done = subprocess.run(
         ["./main"], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )

@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from microcircuit.devices import compilation
@@ -50,3 +50,13 @@ class CppProgram(StandaloneProgram):
                 {shlex.quote(f"{command} -include objects.h")}
             """,
         )
+
+    @staticmethod
+    def environment() -> Mapping[str, str]:
+        """Return the environment in which the binary runs: large arrays in huge pages.
+
+        By an option of glibc's: through pages of 4 kB matrices of weights that no cache holds take
+        up to a fifth longer. Other libraries know no such variable.
+        """
+        options = os.environ.get("GLIBC_TUNABLES", ""), "glibc.malloc.hugetlb=1"
+        return {**os.environ, "GLIBC_TUNABLES": ":".join(filter(None, options))}

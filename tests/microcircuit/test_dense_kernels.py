@@ -7,14 +7,19 @@ do rules with and without filter, window, bounds and a presynaptic factor of the
 Without a presenter, as in scripts: test_dense_alone.py.
 """
 
+import shlex
+import subprocess
 from dataclasses import replace
+from importlib.resources import files
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from brian2 import Quantity, ms
+from jinja2 import Template
 
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
+from microcircuit.devices import COMPILER_FLAGS, compiler
 from microcircuit.network import Structure
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
@@ -264,3 +269,54 @@ def only(projection, r):
     if rule is not None:
         rule = replace(rule, learning_rate=rule.learning_rate[r])
     return replace(projection, weights=np.asarray(projection.weights)[r], rule=rule)
+
+
+SOURCE = r"""
+#include <cmath>
+#include <cstdio>
+{header}
+template <typename Real, bool FILTERED> void run()
+{{
+    const int pre = {pre}, post = {post};
+    static microcircuit::DenseMatrix<Real, post, pre, 1, FILTERED, false, true> matrix;
+    static Real w[post*pre], filtered[post*pre], x[pre], y[post];
+    for (int i = 0; i < post*pre; i++)
+        w[i] = std::sin(i);
+    for (int step = 0; step < 9; step++)
+    {{
+        for (int i = 0; i < pre; i++)
+            x[i] = std::cos(step + i);
+        matrix.template drive<false>(w, filtered, x, y, false);
+        matrix.learn(w, filtered, y, x, 0.01, 0.1, 0, 0, true);
+        std::fwrite(y, sizeof(Real), post, stdout);
+    }}
+    matrix.flush(w, filtered);
+    std::fwrite(w, sizeof(Real), post*pre, stdout);
+}}
+int main(int count, char**)
+{{
+    microcircuit::bytes_of_matrices = count > 1 ? size_t(1) << 50 : 0;
+    run<double, true>();
+    run<double, false>();
+    run<float, true>();
+    run<float, false>();
+}}
+"""
+
+
+def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
+    """A replicate among many may be the one, and by itself the other."""
+    pre, post = LARGE
+    templates = files("microcircuit.kernels") / "templates"
+    shared = (templates / "dense_shared.cpp").read_text().splitlines()
+    matrix = Template((templates / "dense_matrix.hpp").read_text()).render(batch=1)
+    header = "\n".join([*(line for line in shared if line.startswith("#pragma")), matrix])
+    (tmp_path / "main.cpp").write_text(SOURCE.format(header=header, pre=pre, post=post))
+    command = [*shlex.split(compiler()), *COMPILER_FLAGS, "main.cpp", "-o", "main"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    near, far = (
+        subprocess.run([tmp_path / "main", *more], capture_output=True, check=True).stdout
+        for more in ([], ["far"])
+    )
+    assert len(near) == (8 + 4) * 2 * (9 * post + post * pre)
+    assert near == far

@@ -26,6 +26,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <fstream>
 
 #ifdef __clang__
 #define COMPILED_ALONE __attribute__((noinline))
@@ -80,6 +81,24 @@ template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
 
 namespace microcircuit {
 
+inline size_t bytes_of_matrices = 0; // of all projections
+
+// Half of the last cache, which is shared with other cores. What sysconf says of it is wrong on
+// virtual machines; without an answer of the system's 32 MB are assumed.
+inline size_t bytes_in_cache()
+{
+    size_t kilobytes = 0;
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >> kilobytes;
+    return (kilobytes ? kilobytes : 32768)*1024/2;
+}
+
+// Whether a step finds the matrices in memory, not in a cache.
+inline bool come_from_memory()
+{
+    static const bool answer = bytes_of_matrices > bytes_in_cache();
+    return answer;
+}
+
 template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED, bool SHARED>
 class DenseMatrix
 {
@@ -106,7 +125,8 @@ class DenseMatrix
 
     // One pass over some rows: apply TERMS terms to d, the first WEIGHTS of them to w as well, and
     // multiply by x. Columns that a vector does not divide are left to vectors of half the length.
-    template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int L, int BEGIN>
+    // From memory, what the next rows need is fetched meanwhile.
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int L, int BEGIN>
     inline void columns(T* __restrict w, T* __restrict d, const T* __restrict x,
                         const T (*weight)[ROWS], const T (*filter)[ROWS],
                         typename Vector<T, L>::type (&products)[ROWS_], T* __restrict y)
@@ -128,6 +148,10 @@ class DenseMatrix
                 {
                     T* __restrict row = w + (size_t)k*PRE + i;
                     V value = at<T, L>((const T*)row), filtered = {};
+                    if constexpr (FETCH)
+                        __builtin_prefetch(row + (size_t)ROWS*PRE, TERMS > 0);
+                    if constexpr (FETCH && TERMS && FILTERED)
+                        __builtin_prefetch(d + (size_t)(k + ROWS)*PRE + i, 1);
                     if constexpr (TERMS && FILTERED)
                     {
                         filtered = at<T, L>((const T*)d + (size_t)k*PRE + i);
@@ -156,7 +180,7 @@ class DenseMatrix
             typename Vector<T, L/2>::type halves[ROWS_];
             for (int k = 0; k < ROWS_; k++)
                 halves[k] = fold<T, L>(products[k]);
-            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, L/2, END>(
+            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, L/2, END>(
                 w, d, x, weight, filter, halves, y);
         }
         else
@@ -164,7 +188,7 @@ class DenseMatrix
                 y[k] = sum<T, L>(products[k]);
     }
 
-    template <int TERMS, int WEIGHTS, bool MULTIPLY, int ROWS_, int FIRST>
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int FIRST>
     inline void rows(T* w, T* d, const T* x, T* y)
     {
         for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
@@ -179,18 +203,26 @@ class DenseMatrix
                     filter[n][k] = filter_term[n][j + k];
             }
             const size_t start = (size_t)j*PRE;
-            columns<TERMS, WEIGHTS, MULTIPLY, ROWS_, LANES, 0>(
+            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, LANES, 0>(
                 w + start, d ? d + start : d, x, weight, filter, products, y + j);
         }
         constexpr int DONE = FIRST + (POST - FIRST)/ROWS_*ROWS_;
         if constexpr (DONE < POST)
-            rows<TERMS, WEIGHTS, MULTIPLY, ROWS_/2, DONE>(w, d, x, y);
+            rows<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_/2, DONE>(w, d, x, y);
     }
 
-    template <int TERMS, int WEIGHTS, bool MULTIPLY>
-    COMPILED_ALONE void pass(T* w, T* d, const T* x, T* y)
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH>
+    COMPILED_ALONE void all_rows(T* w, T* d, const T* x, T* y)
     {
-        rows<TERMS, WEIGHTS, MULTIPLY, ROWS, 0>(w, d, x, y);
+        rows<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS, 0>(w, d, x, y);
+    }
+
+    template <int TERMS, int WEIGHTS, bool MULTIPLY> void pass(T* w, T* d, const T* x, T* y)
+    {
+        if (come_from_memory())
+            all_rows<TERMS, WEIGHTS, MULTIPLY, true>(w, d, x, y);
+        else
+            all_rows<TERMS, WEIGHTS, MULTIPLY, false>(w, d, x, y);
     }
 
     void multiply(T* m, const T* x, T* y)
@@ -347,6 +379,8 @@ class DenseMatrix
     }
 
 public:
+    DenseMatrix() { bytes_of_matrices += (FILTERED ? 2 : 1)*sizeof(T)*POST*PRE; }
+
     // Bring the matrices up to date, as at the end of a run.
     void flush(T* w, T* d)
     {

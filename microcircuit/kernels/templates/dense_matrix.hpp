@@ -154,11 +154,12 @@ class DenseMatrix
                         __builtin_prefetch(d + (size_t)(k + ROWS)*PRE + i, 1);
                     if constexpr (TERMS && FILTERED)
                     {
+                        V learned = filter[0][k]*f[0];
+                        for (int n = 1; n < TERMS; n++)
+                            learned += filter[n][k]*f[n];
                         filtered = at<T, L>((const T*)d + (size_t)k*PRE + i);
                         value += from_filter*filtered;
-                        filtered *= keep;
-                        for (int n = 0; n < TERMS; n++)
-                            filtered += filter[n][k]*f[n];
+                        filtered = keep*filtered + learned;
                         at<T, L>(d + (size_t)k*PRE + i) = filtered;
                     }
                     for (int n = 0; n < WEIGHTS; n++)

@@ -1,6 +1,6 @@
 {# What the files of drive and learning share: the matrices of all replicates, one object each. #}
 {# These files may reorder and fuse operations, as every function that does is compiled by itself. #}
-#pragma GCC optimize ("associative-math", "no-signed-zeros", "fp-contract=fast")
+#pragma GCC optimize ("fp-contract=fast")
 {% set T = c_data_type(variables['w'].dtype) %}
 {% include 'dense_matrix.hpp' %}
 

@@ -82,6 +82,8 @@ def fresh_names() -> Iterator[None]:
     """Let Brian2 name objects as in a new process, whatever other programs are alive.
 
     It numbers a default name that is taken, and names are part of the source and so of its hash.
+    And it looks through all names that there are for each object that it makes, those of every run
+    among them: with many programs alive that takes longer than the run.
     """
     named = Nameable.__instances__()
     others = set(named)

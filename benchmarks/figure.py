@@ -143,7 +143,7 @@ def _batches(ax: Axes, results: Results) -> None:
     if bottoms:
         ax.set_ylim(bottom=min(bottoms))
         _room_above(ax, 0.5)
-    _legend(ax, "upper right", {MOVING: MEMORY, "speed of a matrix product": PRODUCT})
+    _legend(ax, "upper right", {MOVING: MEMORY, "numpy's matrix product": PRODUCT})
 
 
 def _replicates(ax: Axes, results: Results) -> None:

@@ -1,6 +1,7 @@
 """Brian2's devices and preferences, switched on for a while; nothing else touches them."""
 
 import contextlib
+import gc
 from collections.abc import Iterator, Mapping
 
 from brian2 import Network, get_device, prefs, set_device
@@ -68,10 +69,14 @@ def active(
     saved = {key: prefs[key] for key in ours}
     for key, value in ours.items():
         prefs[key] = value
+    # Brian2 collects garbage before each run, to warn of objects that no network has. It need not
+    # go through all that this process holds: with many programs that takes longer than the run.
+    gc.freeze()
     set_device(name, **({"build_on_run": False} if name != "runtime" else {}))
     try:
         yield get_device()
     finally:
+        gc.unfreeze()
         for key, value in saved.items():
             prefs[key] = value
         reset_device()

@@ -1,5 +1,6 @@
 """Programs: pure, the same on every device, compiled once."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ from brian2.devices.device import RuntimeDevice, all_devices, reset_device
 from microcircuit.cache import cache_folder
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import DEVICES, CppProgram, NumpyProgram, ProgramError, compilation
+from microcircuit.devices.activation import active
 from microcircuit.network import Structure, build
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations
@@ -173,6 +175,13 @@ def test_the_users_own_device_is_left_as_it_was(drill_program, drill):
     assert isinstance(get_device(), RuntimeDevice)
     CppProgram(counting())
     assert isinstance(get_device(), RuntimeDevice)
+
+
+def test_brian2_does_not_search_the_whole_process_for_garbage():
+    before = len(gc.get_objects())
+    with active("runtime", "double"):
+        assert len(gc.get_objects()) < 0.1 * before
+    assert len(gc.get_objects()) > 0.9 * before
 
 
 def test_a_circuit_that_can_not_be_built_leaves_nothing_behind():

@@ -1,7 +1,7 @@
-"""The machine's own limits: how fast one core moves memory and multiplies matrices.
+"""What the machine can do: how fast one core moves memory, and multiplies matrices with numpy.
 
-Both are the best that can be had: whatever variant of the loop, size of pages or kernel of the BLAS
-is fastest in a first round is the one that is measured.
+Whatever variant of the loop, size of pages or kernel of the BLAS is fastest in a first round is the
+one that is measured.
 
 As a command this module times a matrix product: ``python -m benchmarks.ceilings DTYPE``.
 """

@@ -250,9 +250,9 @@ def test_document(results):
 
 
 def test_document_names_the_error(results):
-    failed = {"x": "Traceback\nfile.cpp:1: fatal error: cblas.h: none\nmake: stop"}
+    failed = {"x": "Traceback\nfile.cpp:1: fatal error: cmath: none\nmake: stop"}
     text = report.document(replace(results, missing=failed))
-    assert "- x: file.cpp:1: fatal error: cblas.h: none\n" in text
+    assert "- x: file.cpp:1: fatal error: cmath: none\n" in text
 
 
 def test_figure(results, tmp_path):

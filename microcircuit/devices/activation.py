@@ -86,9 +86,9 @@ def active(
 def fresh_names() -> Iterator[None]:
     """Let Brian2 name objects as in a new process, whatever other programs are alive.
 
-    It numbers a default name that is taken, and names are part of the source and so of its hash.
-    And it looks through all names that there are for each object that it makes, those of every run
-    among them: with many programs alive that takes longer than the run.
+    Brian2 numbers a default name that is taken, and names are part of the source and so of its
+    hash. And for each object that is made Brian2 goes through the names of all others, those of
+    every run among them: with many programs alive that takes longer than a run.
     """
     named = Nameable.__instances__()
     others = set(named)

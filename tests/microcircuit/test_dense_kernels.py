@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from brian2 import Quantity, ms
-from jinja2 import Template
+from jinja2 import Environment, FileSystemLoader
 
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import COMPILER_FLAGS, compiler
@@ -205,8 +205,11 @@ def test_learning_rates_may_change_between_runs(compiled, largest_difference):
         np.testing.assert_array_equal(ours[key], before[key], err_msg=key)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
-def test_tiles_of_all_sizes(compiled, largest_difference, precision):
+@pytest.mark.parametrize(
+    ("size", "batch", "precision"),
+    [(LARGE, 23, "double"), (LARGE, 23, "single"), ((2, 1), 2, "double")],
+)
+def test_tiles_of_all_sizes(compiled, largest_difference, size, batch, precision):
     found = (
         ("held", "held", {"tau": 2 * ms}),
         ("held", "held", {}),
@@ -214,7 +217,7 @@ def test_tiles_of_all_sizes(compiled, largest_difference, precision):
         ("moving", "held", {"bounds": (-0.3, 0.4)}),
         ("moving", "moving", {"tau": 2 * ms, "bounds": (-0.3, 0.4)}),
     )
-    shape = circuit(2, 23, LARGE, found)
+    shape = circuit(2, batch, size, found)
     ours = run(compiled(structure(shape, precision)), shape)
     plain = run(compiled(structure(shape), "numpy"), shape)
     assert_agrees(plain, ours, largest_difference, TOLERANCE[precision])
@@ -275,48 +278,57 @@ SOURCE = r"""
 #include <cmath>
 #include <cstdio>
 {header}
-template <typename Real, bool FILTERED> void run()
+template <typename Real, int POST, int PRE, bool FILTERED, bool BOUNDED> void run()
 {{
-    const int pre = {pre}, post = {post};
-    static microcircuit::DenseMatrix<Real, post, pre, 1, FILTERED, false, true> matrix;
-    static Real w[post*pre], filtered[post*pre], x[pre], y[post];
-    for (int i = 0; i < post*pre; i++)
+    static microcircuit::DenseMatrix<Real, POST, PRE, 1, FILTERED, BOUNDED, true> matrix;
+    static Real w[POST*PRE], filtered[POST*PRE], x[PRE], y[POST];
+    for (int i = 0; i < POST*PRE; i++)
         w[i] = std::sin(i);
-    for (int step = 0; step < 9; step++)
+    for (int step = 0; step < 12; step++)
     {{
-        for (int i = 0; i < pre; i++)
+        for (int i = 0; i < PRE && step < 8; i++) // then the signal stays
             x[i] = std::cos(step + i);
         matrix.template drive<false>(w, filtered, x, y, false);
-        matrix.learn(w, filtered, y, x, 0.01, 0.1, 0, 0, true);
-        std::fwrite(y, sizeof(Real), post, stdout);
+        matrix.learn(w, filtered, y, x, 0.01, 0.1, -0.9, 0.8, true);
+        std::fwrite(y, sizeof(Real), POST, stdout);
     }}
     matrix.flush(w, filtered);
-    std::fwrite(w, sizeof(Real), post*pre, stdout);
+    std::fwrite(w, sizeof(Real), POST*PRE, stdout);
+}}
+template <typename Real, int POST, int PRE> void run_rules()
+{{
+    run<Real, POST, PRE, true, false>();
+    run<Real, POST, PRE, false, false>();
+    run<Real, POST, PRE, true, true>();
+    run<Real, POST, PRE, false, true>();
 }}
 int main(int count, char**)
 {{
     microcircuit::bytes_of_matrices = count > 1 ? size_t(1) << 50 : 0;
-    run<double, true>();
-    run<double, false>();
-    run<float, true>();
-    run<float, false>();
+    {runs}
 }}
 """
 
 
 def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
-    """A replicate among many may be the one, and by itself the other."""
-    pre, post = LARGE
-    templates = files("microcircuit.kernels") / "templates"
-    shared = (templates / "dense_shared.cpp").read_text().splitlines()
-    matrix = Template((templates / "dense_matrix.hpp").read_text()).render(batch=1)
-    header = "\n".join([*(line for line in shared if line.startswith("#pragma")), matrix])
-    (tmp_path / "main.cpp").write_text(SOURCE.format(header=header, pre=pre, post=post))
+    """Among many replicates a network may be in memory, and by itself in the cache."""
+    sizes = LARGE, SMALL, (3, 2)
+    runs = [
+        f"run_rules<{real}, {post}, {pre}>();"
+        for pre, post in sizes
+        for real in ("double", "float")
+    ]
+    templates = Environment(loader=FileSystemLoader(files("microcircuit.kernels") / "templates"))
+    header = templates.get_template("dense_matrix.hpp").render()
+    shared = (files("microcircuit.kernels") / "templates" / "dense_shared.cpp").read_text()
+    fusing = next(line for line in shared.splitlines() if line.startswith("#pragma GCC"))
+    source = SOURCE.format(header=f"{fusing}\n{header}", runs="\n    ".join(runs))
+    (tmp_path / "main.cpp").write_text(source)
     command = [*shlex.split(compiler()), *COMPILER_FLAGS, "main.cpp", "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True)
     near, far = (
         subprocess.run([tmp_path / "main", *more], capture_output=True, check=True).stdout
         for more in ([], ["far"])
     )
-    assert len(near) == (8 + 4) * 2 * (9 * post + post * pre)
+    assert len(near) == sum(4 * (8 + 4) * (12 * post + post * pre) for pre, post in sizes)
     assert near == far

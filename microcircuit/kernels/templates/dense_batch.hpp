@@ -152,8 +152,9 @@ template <typename T, int M, int N, int K> class Product
     static inline void down(const T* left, const T* panel, Result result)
     {
         constexpr int END = FIRST + (M - FIRST)/ROWS*ROWS;
-        for (int m = FIRST; m < END; m += ROWS)
-            Panel_::template tile<ROWS, 1, K>(left + (size_t)m*K, panel, result.from(m, 0));
+        if constexpr (END > FIRST)
+            for (int m = FIRST; m < END; m += ROWS)
+                Panel_::template tile<ROWS, 1, K>(left + (size_t)m*K, panel, result.from(m, 0));
         if constexpr (END < M)
             down<Panel_, ROWS/2, END>(left, panel, result);
     }
@@ -163,14 +164,16 @@ template <typename T, int M, int N, int K> class Product
     static inline void across(const T* left, const T* panels, Result result)
     {
         constexpr int END = FIRST + (M - FIRST)/ROWS*ROWS;
-        for (int m = FIRST; m < END; m += ROWS)
-        {
-            for (int n = 0; n < WHOLE; n += PANEL)
-                Wide::template tile<ROWS, M, 1>(left + m, panels + (size_t)n*K, result.from(m, n));
-            if constexpr (REST > 0)
-                Last::template tile<ROWS, M, 1>(
-                    left + m, panels + (size_t)WHOLE*K, result.from(m, WHOLE));
-        }
+        if constexpr (END > FIRST)
+            for (int m = FIRST; m < END; m += ROWS)
+            {
+                for (int n = 0; n < WHOLE; n += PANEL)
+                    Wide::template tile<ROWS, M, 1>(
+                        left + m, panels + (size_t)n*K, result.from(m, n));
+                if constexpr (REST > 0)
+                    Last::template tile<ROWS, M, 1>(
+                        left + m, panels + (size_t)WHOLE*K, result.from(m, WHOLE));
+            }
         if constexpr (END < M)
             across<ROWS/2, END>(left, panels, result);
     }
@@ -235,7 +238,8 @@ template <typename T, int N, bool FILTERED, bool BOUNDED> struct Change
         return {w + place, d + (FILTERED ? place : 0), scale, passed, kept, low, high};
     }
 
-    // The next tile comes from afar: fetch a line of it at a time.
+    // The next tile comes from afar: a line of it is fetched for each k. Only inline: a function that
+    // does nothing else counts as one without effect.
     template <int ROWS, int WIDTH> __attribute__((always_inline)) void expect(int k) const
     {
         constexpr int LINE = 64/sizeof(T), LINES = (WIDTH + LINE - 1)/LINE;

@@ -19,8 +19,8 @@
 // - Batches are matrix products, in every step (dense_batch.hpp).
 //
 // Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
-// known of its callers, so that replicates, chunks and single runs execute the same instructions and
-// agree to the bit.
+// known of its callers, so that replicates, chunks and single runs execute the same operations in the
+// same order and agree to the bit. Passes over matrices in memory differ by what they fetch in advance.
 #ifndef MICROCIRCUIT_DENSE_MATRIX
 #define MICROCIRCUIT_DENSE_MATRIX
 
@@ -75,16 +75,14 @@ template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
 
 } // namespace microcircuit
 
-{% if batch > 1 %}
 {% include 'dense_batch.hpp' %}
-{% endif %}
 
 namespace microcircuit {
 
 inline size_t bytes_of_matrices = 0; // of all projections
 
 // Half of the last cache, which is shared with other cores. What sysconf says of it is wrong on
-// virtual machines; without an answer of the system's 32 MB are assumed.
+// virtual machines; where the system says nothing, 32 MB in all are assumed.
 inline size_t bytes_in_cache()
 {
     size_t kilobytes = 0;
@@ -125,7 +123,7 @@ class DenseMatrix
 
     // One pass over some rows: apply TERMS terms to d, the first WEIGHTS of them to w as well, and
     // multiply by x. Columns that a vector does not divide are left to vectors of half the length.
-    // From memory, what the next rows need is fetched meanwhile.
+    // If matrices come from memory, the next rows are fetched meanwhile.
     template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int L, int BEGIN>
     inline void columns(T* __restrict w, T* __restrict d, const T* __restrict x,
                         const T (*weight)[ROWS], const T (*filter)[ROWS],
@@ -230,10 +228,8 @@ class DenseMatrix
     {
         if constexpr (BATCH == 1)
             pass<0, 0, true>(m, nullptr, x, y);
-        {% if batch > 1 %}
         else
             Product<T, BATCH, POST, PRE>::inner(x, m, Set<T, POST>{y});
-        {% endif %}
     }
 
     template <bool MULTIPLY> void apply_single(T* w, T* d, const T* x, T* y)
@@ -248,7 +244,6 @@ class DenseMatrix
             pass<1, 0, MULTIPLY>(w, d, x, y);
     }
 
-    {% if batch > 1 %}
     void apply_batch(T* w, T* d)
     {
         if constexpr (FILTERED)
@@ -260,18 +255,18 @@ class DenseMatrix
                 (const T*)weight_term[0], (const T*)factor[0],
                 Change<T, PRE, false, BOUNDED>{w, nullptr, MEAN, 0, 1, low, high});
     }
-    {% endif %}
 
     // Bring the matrices up to date, and multiply in the same go.
     template <bool MULTIPLY> void apply(T* w, T* d, const T* x, T* y)
     {
-        {% if batch == 1 %}
-        apply_single<MULTIPLY>(w, d, x, y);
-        {% else %}
-        apply_batch(w, d);
-        if constexpr (MULTIPLY)
-            multiply(w, x, y);
-        {% endif %}
+        if constexpr (BATCH == 1)
+            apply_single<MULTIPLY>(w, d, x, y);
+        else
+        {
+            apply_batch(w, d);
+            if constexpr (MULTIPLY)
+                multiply(w, x, y);
+        }
         terms = 0;
         summed = false;
         passed = 0, kept = 1, ahead = MULTIPLY && LOOKS_AHEAD ? rate : 0;
@@ -285,12 +280,11 @@ class DenseMatrix
         extended = true;
         if constexpr (FILTERED)
             multiply(d, base_signal, base_filtered);
-        {% if batch == 1 %}
-        overlap[0] = square(base_signal);
-        {% else %}
-        Product<T, BATCH, BATCH, PRE>::inner(
-            (const T*)base_signal, (const T*)base_signal, Set<T, BATCH>{overlap});
-        {% endif %}
+        if constexpr (BATCH == 1)
+            overlap[0] = square(base_signal);
+        else
+            Product<T, BATCH, BATCH, PRE>::inner(
+                (const T*)base_signal, (const T*)base_signal, Set<T, BATCH>{overlap});
     }
 
     template <int L, int BEGIN>
@@ -322,12 +316,11 @@ class DenseMatrix
                 change += overlap[0]*weight_term[0][j];
             y[j] = base_drive[j] + change;
         }
-        {% if batch > 1 %}
         // overlap is symmetric, so it may as well be its own transpose.
-        Product<T, BATCH, POST, BATCH>::outer(
-            (const T*)overlap, (const T*)weight_term[0],
-            Change<T, POST, false, false>{y, nullptr, MEAN, 0, 1, 0, 0});
-        {% endif %}
+        if constexpr (BATCH > 1)
+            Product<T, BATCH, POST, BATCH>::outer(
+                (const T*)overlap, (const T*)weight_term[0],
+                Change<T, POST, false, false>{y, nullptr, MEAN, 0, 1, 0, 0});
     }
 
     // Looking ahead was in vain if nothing was learnt in that step: someone set the rate to zero.

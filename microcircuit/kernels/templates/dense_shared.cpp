@@ -1,6 +1,10 @@
 {# What the files of drive and learning share: the matrices of all replicates, one object each. #}
-{# These files may reorder and fuse operations, as every function that does is compiled by itself. #}
+{# In these files compilers may fuse multiplications and additions, but not reorder them.      #}
+#ifdef __clang__
+#pragma clang fp contract(fast)
+#else
 #pragma GCC optimize ("fp-contract=fast")
+#endif
 {% set T = c_data_type(variables['w'].dtype) %}
 {% include 'dense_matrix.hpp' %}
 

@@ -177,6 +177,19 @@ def test_the_users_own_device_is_left_as_it_was(drill_program, drill):
     assert isinstance(get_device(), RuntimeDevice)
 
 
+@pytest.mark.parametrize(
+    ("own", "options"),
+    [
+        ("", "glibc.malloc.hugetlb=1"),
+        ("glibc.malloc.hugetlb=0", "glibc.malloc.hugetlb=1:glibc.malloc.hugetlb=0"),
+    ],
+)
+def test_the_users_own_options_for_memory_come_last(monkeypatch, own, options):
+    """Of several the last one counts."""
+    monkeypatch.setenv("GLIBC_TUNABLES", own)
+    assert CppProgram.environment()["GLIBC_TUNABLES"] == options
+
+
 def test_brian2_does_not_search_the_whole_process_for_garbage():
     before = len(gc.get_objects())
     with active("runtime", "double"):

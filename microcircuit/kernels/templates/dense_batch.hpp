@@ -88,7 +88,7 @@ template <typename T, int K, int COLUMNS> struct Panel
             const int whole = n + L <= COLUMNS ? K/L*L : 0;
             for (int k = 0; k < whole; k += L)
             {
-                V block[L];
+                alignas(REGISTER) V block[L];
                 #pragma GCC unroll 16
                 for (int i = 0; i < L; i++)
                 {

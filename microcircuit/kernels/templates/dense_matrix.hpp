@@ -36,7 +36,8 @@
 
 namespace microcircuit {
 
-// L numbers side by side; GCC and Clang map them to whatever registers the processor has.
+// L numbers side by side; GCC and Clang map them to whatever registers the processor has. They may lie
+// anywhere in memory, but Clang forgets that of arrays that are passed on: those are aligned.
 template <typename T, int L> struct Vector
 {
     typedef T type __attribute__((vector_size(L*sizeof(T)), aligned(sizeof(T)), may_alias));
@@ -176,7 +177,7 @@ class DenseMatrix
         }
         if constexpr (END < PRE)
         {
-            typename Vector<T, L/2>::type halves[ROWS_];
+            alignas(64) typename Vector<T, L/2>::type halves[ROWS_];
             for (int k = 0; k < ROWS_; k++)
                 halves[k] = fold<T, L>(products[k]);
             columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, L/2, END>(
@@ -193,7 +194,7 @@ class DenseMatrix
         for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
         {
             T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS];
-            typename Vector<T, LANES>::type products[ROWS_] = {};
+            alignas(64) typename Vector<T, LANES>::type products[ROWS_] = {};
             for (int k = 0; k < ROWS_; k++)
             {
                 for (int n = 0; n < WEIGHTS; n++)

@@ -1,7 +1,7 @@
 {# What the files of drive and learning share: the matrices of all replicates, one object each. #}
 {# In these files compilers may fuse multiplications and additions, but not reorder them.      #}
 #ifdef __clang__
-#pragma clang fp contract(fast)
+#pragma clang fp contract(on)
 #else
 #pragma GCC optimize ("fp-contract=fast")
 #endif

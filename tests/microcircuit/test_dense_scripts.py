@@ -280,12 +280,13 @@ prefs.codegen.target = "numpy"
 if sys.argv[2] == "cpp":
     set_device("cpp_standalone", build_on_run=False)
 rng = np.random.default_rng(1)
-pre = NeuronGroup(5, "x : 1\\ndmoving/dt = (x - moving)/ms : 1", method="euler")
-post = NeuronGroup(3, "y : 1\\nz : 1\\nfactor : 1")
-pre.x, post.factor = rng.uniform(size=5), rng.uniform(size=3)
+batch = int(sys.argv[4])
+pre = NeuronGroup(5*batch, "x : 1\\ndmoving/dt = (x - moving)/ms : 1", method="euler")
+post = NeuronGroup(3*batch, "y : 1\\nz : 1\\nfactor : 1")
+pre.x, post.factor = rng.uniform(size=5*batch), rng.uniform(size=3*batch)
 held, moving = (
     DenseProjection(pre, post, signal=signal, target=target, post_factor="factor",
-                    pre_factor=signal, filtered=True)
+                    pre_factor=signal, filtered=True, batch=batch)
     for signal, target in (("x", "y"), ("moving", "z"))
 )
 for dense in (held, moving):
@@ -304,14 +305,15 @@ np.savez(sys.argv[1], y=post.y[:], z=post.z[:], held=held.get_weights(),
 """
 
 
-def test_two_runs_in_a_script(tmp_path):
+@pytest.mark.parametrize("batch", [1, 3])
+def test_two_runs_in_a_script(tmp_path, batch):
     """In the second another signal and other learning rates, one of them zero."""
     script = tmp_path / "script.py"
     script.write_text(TWICE, encoding="utf-8")
     found = []
     for target in ("numpy", "cpp"):
         out = tmp_path / f"{target}.npz"
-        command = [sys.executable, script, out, target, tmp_path / "build"]
+        command = [sys.executable, script, out, target, tmp_path / "build", str(batch)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr[-1500:]
         found.append(np.load(out))

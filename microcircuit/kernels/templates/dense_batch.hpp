@@ -11,7 +11,6 @@
 
 #include <cstdint>
 #include <type_traits>
-#include <utility>
 
 namespace microcircuit {
 
@@ -29,6 +28,19 @@ constexpr int TILE_VECTORS = 3;
 
 template <typename T> constexpr int REGISTER_LANES = REGISTER/sizeof(T);
 
+// Numbers from 0 on; scripts that are compiled as C++11 have no std::integer_sequence.
+template <int... I> struct Numbers
+{
+};
+
+template <int N, int... I> struct First : First<N - 1, N - 1, I...>
+{
+};
+
+template <int... I> struct First<0, I...> : Numbers<I...>
+{
+};
+
 // Numbers of two vectors, the first one's counted from 0 and the second one's following.
 template <typename T, int L, int... I>
 inline typename Vector<T, L>::type pick(typename Vector<T, L>::type a, typename Vector<T, L>::type b)
@@ -36,7 +48,7 @@ inline typename Vector<T, L>::type pick(typename Vector<T, L>::type a, typename 
 #ifdef __clang__
     return __builtin_shufflevector(a, b, I...);
 #else
-    typedef std::conditional_t<sizeof(T) == 8, int64_t, int32_t> Index;
+    typedef typename std::conditional<sizeof(T) == 8, int64_t, int32_t>::type Index;
     return __builtin_shuffle(a, b, typename Vector<Index, L>::type{I...});
 #endif
 }
@@ -44,7 +56,7 @@ inline typename Vector<T, L>::type pick(typename Vector<T, L>::type a, typename 
 // Swap the lanes of b that lack the bit S with those of a that have it, S places further on.
 template <typename T, int L, int S, int... I>
 inline void swap_lanes(typename Vector<T, L>::type& a, typename Vector<T, L>::type& b,
-                       std::integer_sequence<int, I...>)
+                       Numbers<I...>)
 {
     const typename Vector<T, L>::type before = a;
     a = pick<T, L, (I & S ? L + I - S : I)...>(before, b);
@@ -59,7 +71,7 @@ template <typename T, int L, int S = 1> inline void transpose(typename Vector<T,
         #pragma GCC unroll 16
         for (int i = 0; i < L; i++)
             if (!(i & S))
-                swap_lanes<T, L, S>(rows[i], rows[i + S], std::make_integer_sequence<int, L>());
+                swap_lanes<T, L, S>(rows[i], rows[i + S], First<L>());
         transpose<T, L, 2*S>(rows);
     }
 }

@@ -112,6 +112,7 @@ class DenseMatrix
 
     int terms = 0; // that wait to be applied
     bool known = false; // base_drive holds w0 base_signal
+    bool seen = false; // first_presentation is of the step before
     bool constant = false; // the signal is base_signal
     bool summed = false; // the first term holds several steps
     bool extended = false; // base_filtered and overlap belong to base_signal
@@ -119,6 +120,7 @@ class DenseMatrix
     T rate = 0, low = 0, high = 0; // of the last step that learnt
     T base_signal[BATCH*PRE], base_drive[BATCH*POST], base_filtered[FILTERED ? BATCH*POST : 1];
     T overlap[BATCH*BATCH], added[BATCH*POST];
+    T first_presentation[BATCH > 1 ? PRE : 1];
     T factor[MOST_TERMS][BATCH*PRE];
     T weight_term[MOST_TERMS][BATCH*POST], filter_term[MOST_TERMS][FILTERED ? BATCH*POST : 1];
 
@@ -345,6 +347,18 @@ class DenseMatrix
         known = false;
     }
 
+    // Whether a signal is worth keeping. A batch's is large, so it must have stayed for a step, going
+    // by its first presentation.
+    bool stays(const T* signal)
+    {
+        if constexpr (BATCH == 1)
+            return true;
+        const bool stayed = seen && std::memcmp(signal, first_presentation, sizeof first_presentation) == 0;
+        std::memcpy(first_presentation, signal, sizeof first_presentation);
+        seen = true;
+        return stayed;
+    }
+
     // w signal, by the cheapest of the ways that the comment at the top lists.
     void product(T* w, T* d, const T* signal, T* __restrict y)
     {
@@ -364,12 +378,15 @@ class DenseMatrix
         if (MOST_TERMS == 2 && terms == 1 && !summed && passed == ahead)
             return multiply(w, signal, y);
         if (terms)
-            apply<true>(w, d, signal, base_drive);
+            apply<true>(w, d, signal, y);
         else
-            multiply(w, signal, base_drive);
+            multiply(w, signal, y);
+        constant = stays(signal);
+        if (!constant)
+            return;
         std::memcpy(base_signal, signal, sizeof base_signal);
-        std::memcpy(y, base_drive, sizeof base_drive);
-        known = constant = true;
+        std::memcpy(base_drive, y, sizeof base_drive);
+        known = true;
         extended = false;
     }
 
@@ -382,7 +399,7 @@ public:
         look_back(w, d);
         if (terms)
             apply<false>(w, d, nullptr, nullptr);
-        known = false;
+        known = seen = false;
     }
 
     // target (+)= w signal. Matrices are brought up to date where presentations start, so that

@@ -37,6 +37,8 @@ def active(
 ) -> Iterator[object]:
     """Make a Brian2 device active with the preferences of this engine; leave all as it was.
 
+    Objects made meanwhile are named as in a new process.
+
     Parameters
     ----------
     name : str
@@ -69,12 +71,13 @@ def active(
     saved = {key: prefs[key] for key in ours}
     for key, value in ours.items():
         prefs[key] = value
+    set_device(name, **({"build_on_run": False} if name != "runtime" else {}))
     # Brian2 collects garbage before each run, to warn of objects that no network has. It need not
     # go through all that this process holds: with many programs that takes longer than the run.
     gc.freeze()
-    set_device(name, **({"build_on_run": False} if name != "runtime" else {}))
     try:
-        yield get_device()
+        with _fresh_names():
+            yield get_device()
     finally:
         gc.unfreeze()
         for key, value in saved.items():
@@ -83,7 +86,7 @@ def active(
 
 
 @contextlib.contextmanager
-def fresh_names() -> Iterator[None]:
+def _fresh_names() -> Iterator[None]:
     """Let Brian2 name objects as in a new process, whatever other programs are alive.
 
     Brian2 numbers a default name that is taken, and names are part of the source and so of its

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from microcircuit.devices.activation import FOREVER, active, arrays, fresh_names
+from microcircuit.devices.activation import FOREVER, active, arrays
 from microcircuit.devices.program import Build, Program
 from microcircuit.network import Structure, build
 from microcircuit.state import State
@@ -13,7 +13,7 @@ class NumpyProgram(Program):
 
     def __init__(self, structure: Structure, build: Build = build) -> None:
         super().__init__(structure)
-        with active("runtime", structure.precision), fresh_names():
+        with active("runtime", structure.precision):
             self._network = build(structure)
 
     def _execute(self, values: State, outputs: dict[str, int]) -> State:
@@ -22,7 +22,6 @@ class NumpyProgram(Program):
             found[key].get_value()[:] = value.ravel()
         with (
             active("runtime", self.structure.precision),
-            fresh_names(),
             np.errstate(all="ignore"),
         ):  # the guard reports what overflows
             dt = self.structure.circuit.dt

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 
-from microcircuit.devices.activation import FOREVER, active, arrays, fresh_names
+from microcircuit.devices.activation import FOREVER, active, arrays
 from microcircuit.devices.compilation import compiled
 from microcircuit.devices.program import SECONDS, Build, Program, ProgramError
 from microcircuit.network import Structure, build
@@ -116,8 +116,7 @@ class StandaloneProgram(Program):
     @classmethod
     def generate(cls, structure: Structure, project: Path, build: Build = build) -> dict[str, File]:
         """Write the source of a circuit; return the result file of each array."""
-        switched_on = active(cls.brian2_device, structure.precision, cls.preferences())
-        with switched_on as device, fresh_names():
+        with active(cls.brian2_device, structure.precision, cls.preferences()) as device:
             assert isinstance(device, CPPStandaloneDevice)
             device.reinit()
             device.activate(build_on_run=False)

@@ -318,9 +318,10 @@ def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
         for pre, post in sizes
         for real in ("double", "float")
     ]
-    templates = Environment(loader=FileSystemLoader(files("microcircuit.kernels") / "templates"))
-    header = templates.get_template("dense_matrix.hpp").render()
-    shared = (files("microcircuit.kernels") / "templates" / "dense_shared.cpp").read_text()
+    templates = files("microcircuit.kernels") / "templates"
+    environment = Environment(loader=FileSystemLoader(templates))
+    header = environment.get_template("dense_matrix.hpp").render()
+    shared = (templates / "dense_shared.cpp").read_text()
     fusing = next(line for line in shared.splitlines() if line.startswith("#pragma GCC"))
     source = SOURCE.format(header=f"{fusing}\n{header}", runs="\n    ".join(runs))
     (tmp_path / "main.cpp").write_text(source)

@@ -8,11 +8,8 @@ from brian2.units.fundamentalunits import Dimension, have_same_dimensions
 
 from microcircuit.expressions import unit_name
 
-RESERVED = frozenset(
-    {"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"}
-    | {"noise_key", "noise_index", "counter_normal"}
-)
-"""Names that Brian2 or the engine's noise keep for themselves."""
+RESERVED = frozenset({"i", "j", "t", "dt", "N", "xi", "e", "pi", "inf", "lastspike"})
+"""Names that Brian2 keeps for itself."""
 
 RESERVED_PREFIX = "elementary_"
 """How the engine's own functions begin (`microcircuit.elementary`)."""

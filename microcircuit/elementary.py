@@ -36,7 +36,6 @@ is smaller than any normal number counts as zero: exp(x) is 0 below x = -708.4 (
 -87.3), and log of such a number is -inf.
 """
 
-from collections.abc import Mapping
 from importlib.resources import files
 
 import numpy as np
@@ -60,25 +59,17 @@ static inline typename elementary::Promoted<T>::type _elementary_{name}(T x)
 """
 
 
-def library(name: str, needs: Mapping[str, Function] | None = None) -> dict[str, Function]:
-    """Return what implementations in C++ depend on, so that generated code holds it once.
-
-    Parameters
-    ----------
-    name : str
-        Of a header among the templates, and of its namespace.
-    needs : mapping, optional
-        Libraries that it uses itself.
-    """
+def _library() -> dict[str, Function]:
+    """Return what implementations in C++ depend on, so that generated code holds it once."""
     function = Function(lambda x: x, arg_units=[1], return_unit=1)
-    text = (files("microcircuit.kernels") / "templates" / f"{name}.hpp").read_text()
+    text = (files("microcircuit.kernels") / "templates" / "elementary.hpp").read_text()
     function.implementations.add_implementation(
-        CPPStandaloneCodeObject, text, name=f"_{name}", dependencies=dict(needs or {})
+        CPPStandaloneCodeObject, text, name="_elementary_library"
     )
-    return {f"_{name}": function}
+    return {"_elementary_library": function}
 
 
-LIBRARY = library("elementary")
+LIBRARY = _library()
 """The dependency of an implementation in C++ that uses ``elementary::``."""
 
 

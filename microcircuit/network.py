@@ -14,7 +14,7 @@ One step, in Brian2's schedule, computes everything from the values at its start
             -3    averages
             -2    post and pre factors of the learning rules
             -1    weight changes
-             0    records
+             0    records, and noise for the updates
             1..   state updates, readers of linked variables before their sources
     thresholds    spikes
     synapses      spikes arrive, and are recorded
@@ -31,12 +31,13 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import Variables
 from brian2.groups.group import Group
 
-from microcircuit import elementary, noise
+from microcircuit import elementary
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import DRIVE_ORDER, DenseProjection
 from microcircuit.events import EventProjection, stretch_of
 from microcircuit.kernels import Kernel
+from microcircuit.noise_source import NoiseSource, euler, terms
 from microcircuit.records import Mean, Record, Spikes, Trace
 from microcircuit.schedule import input_size
 from microcircuit.spike_objects import (
@@ -309,6 +310,7 @@ def build(structure: Structure, connect: Connect | None = None) -> Network:
     objects: list[BrianObject] = [*groups.values(), presenter]
     for population in circuit.populations:
         group = groups[population.name]
+        objects += [NoiseSource(population, t, circuit, group) for t in terms(population.parsed)]
         objects += population_objects(population, circuit, group, presenter)
     connect = connect or _dense
     driven: set[tuple[str, str]] = set()
@@ -339,11 +341,11 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     group = NeuronGroup(
         count,
         population.parsed.substitute(**elementary.SUBSTITUTIONS),
-        method=noise.euler,
+        method=euler,
         clock=clock,
         order=order,
         name=population.name,
-        namespace={**noise.NAMESPACE, **elementary.NAMESPACE},
+        namespace=elementary.NAMESPACE,
     )
     if group.subexpression_updater is not None:
         # A rate may be computed from a linked one: sources first, other than for state updates.
@@ -355,9 +357,6 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     for name in population.parameters:
         dimensions = population.dimensions(name)
         group.variables.add_array(name, size=size, dimensions=dimensions, scalar=single)
-    if population.parsed.stochastic_variables:
-        group.variables.add_array("noise_key", size=size, dtype=np.int64, scalar=single)
-        group.variables.add_array("noise_index", size=count, dtype=noise.index_type())
     return group
 
 

@@ -1,29 +1,24 @@
-"""White noise that depends on nothing but seed, neuron and time step.
+"""Random numbers that depend on nothing but seed, neuron and time step.
 
 Brian2's own generators are consumed in sequence, so the noise a neuron sees depends on every
-neuron before it, on the target, and on where a run was cut. Here each normal number is computed
-from a counter (time step, neuron, stream) and a key, by Philox-4x32 with ten rounds (Salmon et al.
-2011, doi:10.1145/2063384.2063405), and the Box-Muller transform. So a run in chunks, a resumed
-run, a replicate among many and a run on another device all see the same noise.
+neuron before it, on the target, and on where a run was cut. Here four random words are computed
+from a counter (time step, index, stream) and a key, by Philox-4x32 with ten rounds (Salmon et al.
+2011, doi:10.1145/2063384.2063405), and become four uniform numbers or, by the Box-Muller transform,
+four normal ones. So a run in chunks, a resumed run, a replicate among many and a run on another
+device all see the same noise.
 
-`euler` is Brian2's explicit Euler method with its ``randn()`` replaced by this function; equations
-keep their literal ``xi``. A group needs two variables for it beside its equations: ``noise_key``,
-64 bits, and ``noise_index``, the neuron's own number, of type `index_type`.
+The four numbers belong to the neurons of the four quarters of a replicate: neuron n of N has number
+n//Q of the counter with index n mod Q, where Q = ceil(N/4).
 
-The C++ form is made for loops that a compiler turns into vectors (`microcircuit.elementary`), and
-is computed in the precision of the program. In single precision it differs from `counter_normal` by
-1e-7 or so, and more where the radius is next to zero.
+This is what the numpy device runs, and what kernels in C++ and CUDA are compared with
+(``kernels/templates``: philox.hpp, noise.hpp, noise.cu). They compute normal numbers in the
+precision of the program. In single precision they differ from these by 1e-7 or so, and more where
+the radius is next to zero.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import numpy as np
-from brian2 import Equations, Function, prefs
-from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
-from brian2.stateupdaters.base import StateUpdateMethod
-from brian2.stateupdaters.explicit import euler as brian2_euler
-
-from microcircuit import elementary
 
 MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 KEY_STEPS = 0x9E3779B9, 0xBB67AE85
@@ -61,10 +56,10 @@ def philox(
     return c0, c1, c2, c3
 
 
-def counter_normal(
-    key: np.ndarray, step: np.ndarray, index: np.ndarray, stream: np.ndarray
+def uniforms(
+    key: np.ndarray, step: np.ndarray | int, index: np.ndarray, stream: np.ndarray | int
 ) -> np.ndarray:
-    """Return standard normal numbers for a key and a counter.
+    """Return uniform numbers between 0 and 1, four for each counter.
 
     Parameters
     ----------
@@ -73,37 +68,76 @@ def counter_normal(
     step : array of int64
         Time step.
     index : array of int
-        Number of the neuron in its replicate.
+        See above.
     stream : array of int
-        Number of the noise term in the equations.
-
-    Returns
-    -------
-    array of float64
-        Independent N(0, 1); at most 6.8 in size, as 32 bits go into the radius.
-    """
-    radius, angle, _, _ = _words(key, step, index, stream)
-    # cos(2 pi angle/2^32) from the distance to the nearest zero of the cosine, which is exact.
-    from_zero = 2.0**30 - np.minimum(angle, np.uint64(2**32) - angle)
-    cosine = np.sin(2.0 * np.pi * 2.0**-32 * from_zero)
-    return np.sqrt(-2.0 * np.log((radius + 0.5) * 2.0**-32)) * cosine
-
-
-def counter_uniforms(key: np.ndarray, step: int, index: np.ndarray, stream: int) -> np.ndarray:
-    """Return uniform numbers between 0 and 1, four for each counter.
-
-    Parameters
-    ----------
-    key, step, index, stream
-        As for `counter_normal`; they broadcast.
+        Number of the noise term in the equations, or of another use.
 
     Returns
     -------
     array of float64 [..., 4, index]
-        From the four words of the counter with each index.
+        From the four words of each counter; the arguments broadcast.
     """
-    words = np.stack(_words(key, step, index, stream), axis=-2)
-    return (words + 0.5) * 2.0**-32
+    return (np.stack(_words(key, step, index, stream), axis=-2) + 0.5) * 2.0**-32
+
+
+def normals(
+    key: np.ndarray, step: np.ndarray | int, index: np.ndarray, stream: np.ndarray | int
+) -> np.ndarray:
+    """Return standard normal numbers, four for each counter.
+
+    Parameters
+    ----------
+    key, step, index, stream
+        As for `uniforms`.
+
+    Returns
+    -------
+    array of float64 [..., 4, index]
+        Independent N(0, 1); at most 6.7 in size, as 32 bits go into the radius.
+    """
+    words = _words(key, step, index, stream)
+    numbers = []
+    for radius, angle in (words[:2], words[2:]):
+        length = np.sqrt(-2.0 * np.log((radius + 0.5) * 2.0**-32))
+        numbers += [length * _cosine(angle), length * _cosine((angle - np.uint64(2**30)) & _MASK)]
+    return np.stack(numbers, axis=-2)
+
+
+def of_neurons(
+    numbers: Callable[[np.ndarray, int, np.ndarray, int], np.ndarray],
+    keys: np.ndarray,
+    step: int,
+    neurons: int,
+    stream: int,
+) -> np.ndarray:
+    """Return a number for each neuron.
+
+    Parameters
+    ----------
+    numbers : callable
+        `uniforms` or `normals`.
+    keys : [R] array of int64
+        Of the replicates.
+    step : int
+        Time step.
+    neurons : int
+        In a replicate, those of all presentations of the batch included.
+    stream : int
+        See `uniforms`.
+
+    Returns
+    -------
+    array of float64 [R, neurons]
+    """
+    quarter = -(-neurons // 4)
+    found = numbers(np.asarray(keys)[:, np.newaxis], step, np.arange(quarter), stream)
+    return found.reshape(len(keys), -1)[:, :neurons]
+
+
+def _cosine(angle: np.ndarray) -> np.ndarray:
+    """Return cos(2 pi angle/2^32), from the distance to its nearest zero, which is exact."""
+    from_zero = 2.0**30 - np.minimum(angle, np.uint64(2**32) - angle)
+    return np.sin(2.0 * np.pi * 2.0**-32 * from_zero)
 
 
 def _words(
@@ -119,73 +153,3 @@ def _words(
         np.asarray(stream).astype(np.uint64),
     )
     return philox(tuple(np.broadcast_arrays(*counter)), key_words)
-
-
-def index_type() -> type[np.integer]:
-    """Return the type of ``noise_index`` that suits the precision Brian2 is set to.
-
-    It is as wide as the real numbers, so that all of a loop's vectors have the same length.
-    """
-    return np.int64 if prefs.core.default_float_dtype == np.float64 else np.int32
-
-
-_CPP = """
-template <typename Index>
-static inline __attribute__((always_inline)) auto _counter_normal(
-    int64_t key, int64_t step, Index index, int32_t stream)
-{
-    typedef std::conditional_t<sizeof(Index) == sizeof(double), double, float> Real;
-    using philox::Word;
-    Word c0 = (uint32_t)step, c1 = (uint32_t)(step >> 32), c2 = index, c3 = stream;
-    philox::scramble(c0, c1, c2, c3, key);
-    const Word angle = c1 & philox::LOW, turned = (0 - c1) & philox::LOW;
-    const Word from_nearest = angle < turned ? angle : turned;
-    const std::make_signed_t<Word> from_zero = (1 << 30) - from_nearest;
-    return std::sqrt(-2 * elementary::log_of_normal(philox::uniform<Real>(c0)))
-        * elementary::sine_of_quarters((Real)from_zero * Real(0x1p-30));
-}
-"""
-"""Real numbers are as wide as the index."""
-
-brian2_counter_normal = Function(
-    counter_normal,
-    arg_units=[1, 1, 1, 1],
-    arg_names=["key", "step", "index", "stream"],
-    return_unit=1,
-    stateless=True,
-)
-brian2_counter_normal.implementations.add_implementation(
-    CPPStandaloneCodeObject,
-    _CPP,
-    name="_counter_normal",
-    dependencies=elementary.library("philox", elementary.LIBRARY),
-)
-brian2_counter_normal.implementations.add_numpy_implementation(counter_normal)
-
-NAMESPACE = {"counter_normal": brian2_counter_normal}
-"""What a group's namespace must hold for `euler`, beside `elementary.NAMESPACE`."""
-
-
-class CounterEuler(StateUpdateMethod):
-    """Explicit Euler (Euler-Maruyama with noise) on `counter_normal`."""
-
-    def __call__(
-        self,
-        equations: Equations,
-        variables: Mapping | None = None,
-        method_options: Mapping | None = None,
-    ) -> str:
-        """Return the abstract code of one time step; see Brian2's `StateUpdateMethod`."""
-        code = brian2_euler(equations, variables, method_options)
-        # Brian2 keeps them in a set, whose order is another in each process.
-        streams = sorted(equations.stochastic_variables)
-        draws = [
-            f"{name} = {elementary.PREFIX}sqrt(dt)*"
-            f"counter_normal(noise_key, t_in_timesteps, noise_index, {stream})"
-            for stream, name in enumerate(streams)
-        ]
-        step = [line for line in code.splitlines() if "randn()" not in line]
-        return "\n".join([*draws, *step])
-
-
-euler = CounterEuler()

@@ -12,6 +12,7 @@ from microcircuit import seeding
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, CircuitError, Population, Projection
 from microcircuit.network import Structure, recorder_name
+from microcircuit.noise_source import noise_name, terms
 from microcircuit.records import Mean, Trace
 from microcircuit.spike_objects import (
     arrived_name,
@@ -105,8 +106,6 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
     streams = _noise_streams(seeds, circuit)
     values: State = {}
     for population in circuit.populations:
-        count = structure.neurons(population.name)
-        per_replicate = count // circuit.replicates
         for name, value in population.parameters.items():
             values[f"{population.name}.{name}"] = per_neuron(value, circuit, population.size)
         constants = set(population.settable) & set(population.initial)
@@ -114,12 +113,9 @@ def parameter_values(structure: Structure, circuit: Circuit, seeds: int | Sequen
             shape = (circuit.replicates, circuit.batch, population.size)
             value = np.asarray(population.initial[name], dtype=float)
             values[f"{population.name}.{name}"] = np.broadcast_to(value, shape).copy()
-        if population.parsed.stochastic_variables:
+        for term in terms(population.parsed):
             keys = [seeding.key(seed, "noise", population.name, n) for seed, n in streams]
-            values[f"{population.name}.noise_key"] = per_neuron(keys, circuit, population.size)
-            values[f"{population.name}.noise_index"] = np.tile(
-                np.arange(per_replicate), circuit.replicates
-            )
+            values[f"{noise_name(population, term)}.key"] = np.array(keys)
         if isinstance(population.spikes, Poisson):
             keys = [seeding.key(seed, "spikes", population.name, n) for seed, n in streams]
             values[f"{population.name}_spikes.key"] = np.array(keys)

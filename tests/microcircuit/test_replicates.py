@@ -233,7 +233,7 @@ def test_replicates_need_a_seed_each(singles, structure_for):
 def test_a_single_seed_has_a_stream_for_each_replicate(singles, structure_for):
     structure = structure_for(singles, 1)
     keys, alone, own = (
-        parameter_values(structure, structure.circuit, seeds)["hidden_1.noise_key"]
+        parameter_values(structure, structure.circuit, seeds)["hidden_1_xi_noise.key"]
         for seeds in (4, [4, 4, 4], [4, 5, 6])
     )
     assert len(set(keys)) == len(set(own)) == 3

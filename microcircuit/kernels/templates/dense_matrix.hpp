@@ -16,7 +16,8 @@
 // - As long as the signal stays the same there is no pass at all: the terms share their presynaptic
 //   factor, so they add up to one, and w signal follows from w0 signal, d0 signal and |signal|^2.
 //   A factor that someone has changed since the drive ends that: its term stays by itself.
-// - Batches are matrix products, in every step (dense_batch.hpp).
+// - Batches are matrix products (dense_batch.hpp). A term is a large matrix itself there, and applied
+//   where it arises, unless the signal stays.
 //
 // Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
 // known of its callers, so that replicates, chunks and single runs execute the same operations in the
@@ -247,16 +248,25 @@ class DenseMatrix
             pass<1, 0, MULTIPLY>(w, d, x, y);
     }
 
+    void add_to_weights(T* w, const T* post, const T* pre, T scale)
+    {
+        Product<T, POST, PRE, BATCH>::outer(
+            post, pre, Change<T, PRE, false, BOUNDED>{w, nullptr, scale, 0, 1, low, high});
+    }
+
+    void add_to_filtered(T* w, T* d, const T* post, const T* pre, T scale)
+    {
+        Product<T, POST, PRE, BATCH>::outer(
+            post, pre, Change<T, PRE, true, BOUNDED>{w, d, scale, passed, kept, low, high});
+        passed = 0, kept = 1;
+    }
+
     void apply_batch(T* w, T* d)
     {
         if constexpr (FILTERED)
-            Product<T, POST, PRE, BATCH>::outer(
-                (const T*)filter_term[0], (const T*)factor[0],
-                Change<T, PRE, true, BOUNDED>{w, d, MEAN, passed, kept, low, high});
+            add_to_filtered(w, d, filter_term[0], factor[0], MEAN);
         if (summed || !FILTERED)
-            Product<T, POST, PRE, BATCH>::outer(
-                (const T*)weight_term[0], (const T*)factor[0],
-                Change<T, PRE, false, BOUNDED>{w, nullptr, MEAN, 0, 1, low, high});
+            add_to_weights(w, weight_term[0], factor[0], MEAN);
     }
 
     // Bring the matrices up to date, and multiply in the same go.
@@ -427,6 +437,15 @@ public:
         rate = rate_, low = low_, high = high_;
         passed += FILTERED ? rate*kept : T(0);
         kept *= 1 - decay;
+        if constexpr (BATCH > 1)
+            if (!(SUMS_TERMS && known))
+            {
+                known = false;
+                if constexpr (FILTERED)
+                    return add_to_filtered(w, d, post, pre, on ? MEAN*decay : T(0));
+                else
+                    return add_to_weights(w, post, pre, MEAN*rate);
+            }
         for (int n = 0; FILTERED && n < terms; n++)
             for (int j = 0; j < BATCH*POST; j++)
             {

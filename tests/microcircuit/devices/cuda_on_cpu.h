@@ -162,9 +162,9 @@ inline float __int_as_float(int x) { return same_bits<float>(x); }
 inline int __float_as_int(float x) { return same_bits<int>(x); }
 inline double __longlong_as_double(long long x) { return same_bits<double>(x); }
 inline long long __double_as_longlong(double x) { return same_bits<long long>(x); }
-inline uint32_t __umulhi(uint32_t x, uint32_t y) { return (uint64_t)x*y >> 32; }
 inline int __ffs(int x) { return __builtin_ffs(x); }
 inline double cospi(double x) { return std::cos(M_PI*x); }
+inline double sinpi(double x) { return std::sin(M_PI*x); }
 
 // ---------------------------------------------------------------------- run time
 

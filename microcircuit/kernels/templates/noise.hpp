@@ -1,0 +1,101 @@
+// Normal numbers for all neurons of a population: see microcircuit/noise.py, which computes the same
+// in numpy.
+//
+// Words, and then the numbers made of them, are computed for a block of counters after the other, so
+// that what is between stays in the first-level cache; and each in a loop of its own, as all that is
+// to be done for a number is a long chain, and a processor sees further ahead in short ones. Blocks
+// are whole vectors, and nothing is left over to be done one by one: small populations have less than
+// a vector of counters for each replicate.
+#define INLINE inline __attribute__((always_inline))
+
+namespace noise {
+
+// cos(2 pi angle/2^32) from the distance to the nearest zero of the cosine, which is exact.
+template <typename Real> INLINE Real cosine(uint32_t angle)
+{
+    const uint32_t turned = 0 - angle, from_nearest = angle < turned ? angle : turned;
+    const int32_t from_zero = (1 << 30) - from_nearest;
+    return elementary::sine_of_quarters((Real)from_zero*Real(0x1p-30));
+}
+
+// Two numbers for each pair of words (Box and Muller).
+template <typename Real, int COUNT>
+inline void box_muller(const uint32_t* __restrict radius, const uint32_t* __restrict angle,
+                       Real* __restrict first, Real* __restrict second)
+{
+    for (int i = 0; i < COUNT; i++)
+    {
+        const Real square = -2*elementary::log_of_normal(philox::uniform<Real>(radius[i]));
+        const Real length = std::sqrt(square);
+        first[i] = length*cosine<Real>(angle[i]);
+        second[i] = length*cosine<Real>(angle[i] - (1U << 30));
+    }
+}
+
+template <typename Real, int REPLICATES, int NEURONS> class Source
+{
+    static constexpr int QUARTER = (NEURONS + 3)/4, COUNTERS = REPLICATES*QUARTER; // see noise.py
+    static constexpr int VECTOR = 64/sizeof(Real), MOST = 256;
+    static constexpr int BLOCKS = (COUNTERS + MOST - 1)/MOST;
+    static constexpr int SIZE = ((COUNTERS + BLOCKS - 1)/BLOCKS + VECTOR - 1)/VECTOR*VECTOR;
+
+    // Of the counters, and of some more to fill the last block.
+    uint32_t index[BLOCKS*SIZE] = {};
+    int64_t key[BLOCKS*SIZE] = {};
+    uint32_t words[4][SIZE];
+    Real numbers[4][SIZE];
+
+    static int smaller(int a, int b) { return a < b ? a : b; }
+
+    void draw(int start, int64_t step, uint32_t stream)
+    {
+        using philox::Word;
+        for (int i = 0; i < SIZE; i++)
+        {
+            Word c0 = (uint32_t)step, c1 = (uint32_t)(step >> 32), c2 = index[start + i], c3 = stream;
+            philox::scramble(c0, c1, c2, c3, key[start + i]);
+            words[0][i] = c0;
+            words[1][i] = c1;
+            words[2][i] = c2;
+            words[3][i] = c3;
+        }
+        box_muller<Real, SIZE>(words[0], words[1], numbers[0], numbers[1]);
+        box_muller<Real, SIZE>(words[2], words[3], numbers[2], numbers[3]);
+    }
+
+public:
+    explicit Source(const int64_t* keys)
+    {
+        for (int c = 0; c < COUNTERS; c++)
+        {
+            index[c] = c%QUARTER;
+            key[c] = keys[c/QUARTER];
+        }
+    }
+
+    // target[r, n] for all replicates and their neurons
+    void fill(int64_t step, uint32_t stream, Real* target)
+    {
+        for (int start = 0; start < COUNTERS; start += SIZE)
+        {
+            draw(start, step, stream);
+            const int stop = start + SIZE < COUNTERS ? start + SIZE : COUNTERS;
+            for (int c = start, count; c < stop; c += count)
+            {
+                const int replicate = c/QUARTER, first = c%QUARTER;
+                count = smaller(QUARTER - first, stop - c);
+                for (int k = 0; k < 4; k++)
+                {
+                    const int neuron = k*QUARTER + first, there = smaller(count, NEURONS - neuron);
+                    if (there > 0)
+                        std::memcpy(target + (size_t)replicate*NEURONS + neuron,
+                                    numbers[k] + c - start, there*sizeof(Real));
+                }
+            }
+        }
+    }
+};
+
+}
+
+#undef INLINE

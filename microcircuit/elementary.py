@@ -9,9 +9,9 @@ them with the loop around them, and as each operation is rounded by itself, vect
 and scalars agree to the bit. The compiler must not reorder or contract operations for that; fused
 multiplications are written as such where the processor has them.
 
-Equations keep their literal ``exp(...)``: `substituted` renames the functions for generated code,
-and `NAMESPACE` is where Brian2 finds them. All others stay with the library: right, the same at all
-positions, but not vectorised.
+Equations keep their literal ``exp(...)`` and ``log(1 + exp(...))``: `substituted` renames the
+functions for generated code, and `NAMESPACE` is where Brian2 finds them. All others stay with the
+library: right, the same at all positions, but not vectorised.
 
 Method
 ------
@@ -23,19 +23,24 @@ log, log1p
     x = 2^k (1 + f) with 1 + f from 1/sqrt(2) to sqrt(2), from the bits. With s = f/(2 + f),
     log(1 + f) = 2 atanh(s) = f - f^2/2 + s (f^2/2 + s^2 Q(s^2)): what is rounded is small beside f.
     log1p(x) is log(1 + x), corrected for what rounding 1 + x has lost.
+log(1 + exp(x)), as one function: softplus
+    max(x, 0) + log(1 + e) with e = exp(-|x|) <= 1, and log(1 + e) = 2 s + s^3 R(s^2) with
+    s = e/(2 + e): half the operations, and precise where exp(x) is small beside 1.
 tanh
     -e/(2 + e) with e = expm1(-2 |x|), and the sign of x.
 sine of quarters
     sin(pi/2 w) = w S(w^2) for |w| <= 1: for the noise.
 
-P, Q and S are minimax polynomials, by a Remez exchange in 300 bits, of relative errors 2^-57.8,
-2^-59.3 and 2^-61.8 in double and 2^-28.2, 2^-30.1 and 2^-27.5 in single precision.
+P, Q, R and S are minimax polynomials, by a Remez exchange in 300 bits, of relative errors 2^-57.8,
+2^-59.3, 2^-59.4 and 2^-61.8 in double and 2^-28.2, 2^-30.1, 2^-27.7 and 2^-27.5 in single
+precision.
 
-Errors are at most 0.9 ulp for log, 1.1 for exp, 1.5 for log1p, 2.2 for expm1 and 2.7 for tanh. What
-is smaller than any normal number counts as zero: exp(x) is 0 below x = -708.4 (single precision:
--87.3), and log of such a number is -inf.
+Errors are at most 0.9 ulp for log, 1.1 for exp, 1.5 for log1p, 2.2 for expm1, 2.7 for tanh and 2.9
+for softplus. What is smaller than any normal number counts as zero: exp(x) is 0 below x = -708.4
+(single precision: -87.3), and log of such a number is -inf.
 """
 
+import re
 from importlib.resources import files
 
 import numpy as np
@@ -73,12 +78,22 @@ LIBRARY = _library()
 """The dependency of an implementation in C++ that uses ``elementary::``."""
 
 
+def softplus(x: np.ndarray) -> np.ndarray:
+    """Return log(1 + exp(x)) of an array, without overflow."""
+    return np.logaddexp(0, x)
+
+
+_STOCK = {name: (DEFAULT_FUNCTIONS[name], getattr(np, name)) for name in NAMES} | {
+    "softplus": (Function(softplus, arg_units=[1], return_unit=1), softplus)
+}
+
+
 def _function(name: str) -> Function:
     """Return a function that is numpy's on the numpy target and ours in C++."""
-    stock = DEFAULT_FUNCTIONS[name]
+    stock, in_numpy = _STOCK[name]
     # Without sympy's function of that name, which Brian2 would print under its own.
     function = Function(stock.pyfunc, arg_units=stock._arg_units, return_unit=stock._return_unit)
-    function.implementations.add_implementation(NumpyCodeObject, getattr(np, name))
+    function.implementations.add_implementation(NumpyCodeObject, in_numpy)
     function.implementations.add_implementation(
         CPPStandaloneCodeObject,
         _WRAPPER.format(name=name),
@@ -88,22 +103,29 @@ def _function(name: str) -> Function:
     return function
 
 
-FUNCTIONS = {name: _function(name) for name in NAMES}
-"""By the names in equations."""
+FUNCTIONS = {name: _function(name) for name in _STOCK}
+"""By name."""
 
 NAMESPACE = {PREFIX + name: function for name, function in FUNCTIONS.items()}
 """What a group's namespace must hold, by the names in generated code."""
 
-SUBSTITUTIONS = {name: PREFIX + name for name in NAMES}
-"""For `Equations.substitute`."""
+_SUBSTITUTIONS = {name: PREFIX + name for name in NAMES}
+
+
+def _balanced(depth: int) -> str:
+    """Return the pattern of what has balanced parentheses, so many within each other."""
+    return rf"(?:[^()]|\({_balanced(depth - 1)}\))*" if depth else r"[^()]*"
+
+
+_SOFTPLUS = re.compile(rf"\blog\(\s*1\s*\+\s*exp\(({_balanced(5)})\)\s*\)")
 
 
 def substituted(code: str) -> str:
-    """Return an expression or statement with our functions in place of the library's.
+    """Return an expression, statement or equations with our functions in place of the library's.
 
     Parameters
     ----------
     code : str
         In Brian2's language.
     """
-    return word_substitute(code, SUBSTITUTIONS)
+    return word_substitute(_SOFTPLUS.sub(rf"{PREFIX}softplus(\1)", code), _SUBSTITUTIONS)

@@ -340,7 +340,7 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     count = circuit.replicates * circuit.batch * population.size
     group = NeuronGroup(
         count,
-        population.parsed.substitute(**elementary.SUBSTITUTIONS),
+        elementary.substituted(population.equations),
         method=euler,
         clock=clock,
         order=order,

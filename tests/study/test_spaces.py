@@ -91,7 +91,8 @@ def test_what_is_no_range_is_explained(given, message):
     assert message in told(given)
 
 
-finite = st.floats(-1e300, 1e300)
+# Subnormal numbers have too few digits for samples between them.
+finite = st.floats(-1e300, 1e300, allow_subnormal=False)
 
 
 @st.composite

@@ -44,6 +44,10 @@ template <> struct Format<double>
     static constexpr double LOG[] = {
         0.6666666666666712, 0.39999999999538877, 0.28571428718367803, 0.22222200785791082,
         0.18183458981333459, 0.15316554730068863, 0.1477242780852376};
+    static constexpr double SOFTPLUS[] = {
+        0.6666666666666631, 0.4000000000015511, 0.2857142854811815, 0.22222223953639708,
+        0.18181744479298048, 0.15386548387679927, 0.1330112144915158, 0.12104944321738532,
+        0.08344974117782482, 0.1700975173050348};
     static constexpr double SINE[] = {
         0.5707963267948966, -0.6459640975062462, 0.07969262624616544, -0.004681754135302643,
         0.00016044118470682223, -3.5988430072090795e-06, 5.6921348727807676e-08,
@@ -62,6 +66,8 @@ template <> struct Format<float>
         0.49999994f, 0.16666523f, 0.041668355f, 0.008368542f, 0.0013815479f};
     static constexpr float LOG[] = {
         0.6666677f, 0.39978194f, 0.2985686f};
+    static constexpr float SOFTPLUS[] = {
+        0.6666642f, 0.40021527f, 0.28001803f, 0.28011996f};
     static constexpr float SINE[] = {
         0.5707963f, -0.6459637f, 0.07968968f, -0.0046737664f, 0.00015148513f};
 };
@@ -123,13 +129,19 @@ template <typename Real> struct Reduced
     }
 };
 
-template <typename Real> INLINE Real exp(Real x)
+// For x between LOG_SMALLEST and LOG_LARGEST.
+template <typename Real> INLINE Real exp_of_bounded(Real x)
 {
     typedef Format<Real> F;
     const Reduced<Real> reduced(x);
     const Real r = reduced.r, p = 1 + multiply_add(r*r, polynomial(F::EXP, r), r);
-    const Real y = number<Real>(bits(p) + (reduced.k << F::MANTISSA));
-    const Real bounded = x <= F::LOG_LARGEST ? y : x + Real(INFINITY); // or NaN
+    return number<Real>(bits(p) + (reduced.k << F::MANTISSA));
+}
+
+template <typename Real> INLINE Real exp(Real x)
+{
+    typedef Format<Real> F;
+    const Real bounded = x <= F::LOG_LARGEST ? exp_of_bounded(x) : x + Real(INFINITY); // or NaN
     return x < F::LOG_SMALLEST ? 0 : bounded;
 }
 
@@ -173,6 +185,16 @@ template <typename Real> INLINE Real log1p(Real x)
     const Real below = x < -1 ? Real(NAN) : -Real(INFINITY);
     const Real bounded = x < Real(INFINITY) ? log_of_normal(y) + lost/y : x;
     return x <= -1 ? below : bounded;
+}
+
+// log(1 + exp(x))
+template <typename Real> INLINE Real softplus(Real x)
+{
+    typedef Format<Real> F;
+    const Real positive = x > 0 ? x : 0, negative = x > 0 ? -x : x; // or NaN
+    const Real e = negative < F::LOG_SMALLEST ? 0 : exp_of_bounded(negative);
+    const Real s = e/(2 + e), z = s*s;
+    return positive + multiply_add(s*z, polynomial(F::SOFTPLUS, z), 2*s);
 }
 
 template <typename Real> INLINE Real tanh(Real x)

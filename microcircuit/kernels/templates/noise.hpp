@@ -63,6 +63,18 @@ template <typename Real, int REPLICATES, int NEURONS> class Source
         box_muller<Real, SIZE>(words[2], words[3], numbers[2], numbers[3]);
     }
 
+    // What a part of the block brings for the neurons of a replicate.
+    INLINE void put(int begin, int first, int count, Real* replicate) const
+    {
+        #pragma GCC unroll 4
+        for (int k = 0; k < 4; k++)
+        {
+            const int neuron = k*QUARTER + first, there = smaller(count, NEURONS - neuron);
+            if (there > 0)
+                std::memcpy(replicate + neuron, numbers[k] + begin, there*sizeof(Real));
+        }
+    }
+
 public:
     explicit Source(const int64_t* keys)
     {
@@ -79,18 +91,17 @@ public:
         for (int start = 0; start < COUNTERS; start += SIZE)
         {
             draw(start, step, stream);
-            const int stop = start + SIZE < COUNTERS ? start + SIZE : COUNTERS;
-            for (int c = start, count; c < stop; c += count)
+            const int stop = smaller(start + SIZE, COUNTERS);
+            for (int c = start; c < stop;)
             {
-                const int replicate = c/QUARTER, first = c%QUARTER;
-                count = smaller(QUARTER - first, stop - c);
-                for (int k = 0; k < 4; k++)
-                {
-                    const int neuron = k*QUARTER + first, there = smaller(count, NEURONS - neuron);
-                    if (there > 0)
-                        std::memcpy(target + (size_t)replicate*NEURONS + neuron,
-                                    numbers[k] + c - start, there*sizeof(Real));
-                }
+                const int first = c%QUARTER, count = smaller(QUARTER - first, stop - c);
+                Real* const replicate = target + (size_t)(c/QUARTER)*NEURONS;
+                // Most often whole quarters, so of a size that the compiler knows.
+                if (count == QUARTER)
+                    put(c - start, 0, QUARTER, replicate);
+                else
+                    put(c - start, first, count, replicate);
+                c += count;
             }
         }
     }

@@ -24,8 +24,9 @@ log, log1p
     log(1 + f) = 2 atanh(s) = f - f^2/2 + s (f^2/2 + s^2 Q(s^2)): what is rounded is small beside f.
     log1p(x) is log(1 + x), corrected for what rounding 1 + x has lost.
 log(1 + exp(x)), as one function: softplus
-    max(x, 0) + log(1 + e) with e = exp(-|x|) <= 1, and log(1 + e) = 2 s + s^3 R(s^2) with
-    s = e/(2 + e): half the operations, and precise where exp(x) is small beside 1.
+    max(x, 0) + log(1 + e) with the decay e = exp(-|x|) <= 1, and log(1 + e) = 2 s + s^3 R(s^2) with
+    s = e/(2 + e): half the operations, and precise where exp(x) is small beside 1. Its parts are
+    functions too (`microcircuit.stages`).
 tanh
     -e/(2 + e) with e = expm1(-2 |x|), and the sign of x.
 sine of quarters
@@ -36,8 +37,9 @@ P, Q, R and S are minimax polynomials, by a Remez exchange in 300 bits, of relat
 precision.
 
 Errors are at most 0.9 ulp for log, 1.1 for exp, 1.5 for log1p, 2.2 for expm1, 2.7 for tanh and 2.9
-for softplus. What is smaller than any normal number counts as zero: exp(x) is 0 below x = -708.4
-(single precision: -87.3), and log of such a number is -inf.
+for softplus; of its parts 1.1 for the decay and 2.0 for log(1 + e). What is smaller than any normal
+number counts as zero: exp(x) is 0 below x = -708.4 (single precision: -87.3), and log of such a
+number is -inf.
 """
 
 import re
@@ -83,14 +85,29 @@ def softplus(x: np.ndarray) -> np.ndarray:
     return np.logaddexp(0, x)
 
 
-_STOCK = {name: (DEFAULT_FUNCTIONS[name], getattr(np, name)) for name in NAMES} | {
-    "softplus": (Function(softplus, arg_units=[1], return_unit=1), softplus)
+def decay(x: np.ndarray) -> np.ndarray:
+    """Return exp(-|x|) of an array."""
+    return np.exp(-np.abs(x))
+
+
+def positive(x: np.ndarray) -> np.ndarray:
+    """Return max(x, 0) of an array."""
+    return np.maximum(x, 0)
+
+
+IN_NUMPY = {name: getattr(np, name) for name in NAMES} | {
+    "softplus": softplus,
+    "decay": decay,
+    "log1p_of_fraction": np.log1p,
+    "positive": positive,
 }
+"""What is computed, by name."""
 
 
 def _function(name: str) -> Function:
     """Return a function that is numpy's on the numpy target and ours in C++."""
-    stock, in_numpy = _STOCK[name]
+    in_numpy = IN_NUMPY[name]
+    stock = DEFAULT_FUNCTIONS.get(name, Function(in_numpy, arg_units=[1], return_unit=1))
     # Without sympy's function of that name, which Brian2 would print under its own.
     function = Function(stock.pyfunc, arg_units=stock._arg_units, return_unit=stock._return_unit)
     function.implementations.add_implementation(NumpyCodeObject, in_numpy)
@@ -103,7 +120,7 @@ def _function(name: str) -> Function:
     return function
 
 
-FUNCTIONS = {name: _function(name) for name in _STOCK}
+FUNCTIONS = {name: _function(name) for name in IN_NUMPY}
 """By name."""
 
 NAMESPACE = {PREFIX + name: function for name, function in FUNCTIONS.items()}
@@ -117,7 +134,8 @@ def _balanced(depth: int) -> str:
     return rf"(?:[^()]|\({_balanced(depth - 1)}\))*" if depth else r"[^()]*"
 
 
-_SOFTPLUS = re.compile(rf"\blog\(\s*1\s*\+\s*exp\(({_balanced(5)})\)\s*\)")
+SOFTPLUS = re.compile(rf"\blog\(\s*1\s*\+\s*exp\(({_balanced(5)})\)\s*\)")
+"""log(1 + exp(x)) in an expression; its group is x."""
 
 
 def substituted(code: str) -> str:
@@ -128,4 +146,4 @@ def substituted(code: str) -> str:
     code : str
         In Brian2's language.
     """
-    return word_substitute(_SOFTPLUS.sub(rf"{PREFIX}softplus(\1)", code), _SUBSTITUTIONS)
+    return word_substitute(SOFTPLUS.sub(rf"{PREFIX}softplus(\1)", code), _SUBSTITUTIONS)

@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from brian2 import Clock, Network, NeuronGroup, linked_var
+from brian2 import Clock, Equations, Network, NeuronGroup, linked_var
 from brian2.core.base import BrianObject
 from brian2.core.variables import Variables
+from brian2.equations.equations import extract_constant_subexpressions
 from brian2.groups.group import Group
 
 from microcircuit import elementary
@@ -48,6 +49,7 @@ from microcircuit.spike_objects import (
     population_objects,
 )
 from microcircuit.spikes import ExponentialKernel
+from microcircuit.stages import Evaluation
 
 SWEEP_ORDER = -1000
 """Of the first step of a circuit's sweeps; the others follow."""
@@ -338,18 +340,16 @@ def build(structure: Structure, connect: Connect | None = None) -> Network:
 def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int) -> NeuronGroup:
     """Return the group of a population, with its parameters as variables."""
     count = circuit.replicates * circuit.batch * population.size
+    equations = Equations(elementary.substituted(population.equations))
     group = NeuronGroup(
         count,
-        elementary.substituted(population.equations),
+        extract_constant_subexpressions(equations)[0],
         method=euler,
         clock=clock,
         order=order,
         name=population.name,
         namespace=elementary.NAMESPACE,
     )
-    if group.subexpression_updater is not None:
-        # A rate may be computed from a linked one: sources first, other than for state updates.
-        group.subexpression_updater.order = len(circuit.populations) + 1 - order
     # With replicates every neuron has its own copy of a parameter: looking it up by replicate
     # would keep the compiler from vectorising the equations.
     single = circuit.replicates == 1
@@ -357,6 +357,18 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     for name in population.parameters:
         dimensions = population.dimensions(name)
         group.variables.add_array(name, size=size, dimensions=dimensions, scalar=single)
+    constant = extract_constant_subexpressions(population.parsed)[1].ordered
+    if constant:
+        rates = Evaluation(
+            group,
+            {equation.varname: equation.expr.code for equation in constant},
+            population.parsed,
+            name=f"{population.name}_rates",
+            when="before_start",
+            # A rate may be computed from a linked one: sources first, other than for state updates.
+            order=len(circuit.populations) + 1 - order,
+        )
+        group.contained_objects.append(rates)
     return group
 
 
@@ -464,25 +476,29 @@ def factor_variables(
         group = groups[population.name]
         dimensions = population.expression_dimensions(role, expression)
         group.variables.add_array(name, size=len(group), dimensions=dimensions)
-        code = elementary.substituted(expression)
-        if not rule.at_end:
-            group.run_regularly(
-                f"{name} = {code}", when="groups", order=FACTOR_ORDER, name=f"{name}_update"
+        if rule.at_end:
+            update = Kernel(
+                group,
+                "at_end",
+                name=f"{name}_update",
+                references={
+                    "_result": (group, name),
+                    **{f"_{k}": (presenter, k) for k in ("presentation", "onset", "learning")},
+                },
+                code=f"_value = {elementary.substituted(expression)}",
+                outputs=("_value",),
+                constants={"neurons": len(group)},
+                when="groups",
+                order=FACTOR_ORDER,
             )
-            continue
-        update = Kernel(
-            group,
-            "at_end",
-            name=f"{name}_update",
-            references={
-                "_result": (group, name),
-                **{f"_{key}": (presenter, key) for key in ("presentation", "onset", "learning")},
-            },
-            code=f"_value = {code}",
-            outputs=("_value",),
-            constants={"neurons": len(group)},
-            when="groups",
-            order=FACTOR_ORDER,
-        )
+        else:
+            update = Evaluation(
+                group,
+                {name: expression},
+                population.parsed,
+                name=f"{name}_update",
+                when="groups",
+                order=FACTOR_ORDER,
+            )
         group.contained_objects.append(update)
     return found

@@ -15,7 +15,10 @@ template <typename T> static __device__ inline randomNumber_t _elementary_{name}
 """
 
 _RESULTS = {name: f"{name}(x)" for name in elementary.NAMES} | {
-    "softplus": "(x > 0 ? x : 0) + log1p(exp(-fabs(x)))"
+    "softplus": "(x > 0 ? x : 0) + log1p(exp(-fabs(x)))",
+    "decay": "exp(-fabs(x))",
+    "log1p_of_fraction": "log1p(x)",
+    "positive": "x > 0 ? x : 0",
 }
 
 

@@ -33,8 +33,8 @@ class Kernel(CodeRunner):
         Unique name of the object.
     references : mapping of str to (Group, str)
         Variables of other objects, by the name that the template uses.
-    code : str, optional
-        Abstract code that the template places in its loop.
+    code : str or dict of str, optional
+        Abstract code that the template places in its loop, or in several by their names.
     outputs : sequence of str, optional
         Names that the abstract code assigns and only the template reads.
     constants : mapping, optional
@@ -52,7 +52,7 @@ class Kernel(CodeRunner):
         references: Mapping[str, tuple[Group, str]],
         when: str,
         order: int,
-        code: str = "",
+        code: str | dict[str, str] = "",
         outputs: Sequence[str] = (),
         constants: Mapping[str, object] | None = None,
     ) -> None:

@@ -44,7 +44,7 @@ template <> struct Format<double>
     static constexpr double LOG[] = {
         0.6666666666666712, 0.39999999999538877, 0.28571428718367803, 0.22222200785791082,
         0.18183458981333459, 0.15316554730068863, 0.1477242780852376};
-    static constexpr double SOFTPLUS[] = {
+    static constexpr double LOG1P[] = {
         0.6666666666666631, 0.4000000000015511, 0.2857142854811815, 0.22222223953639708,
         0.18181744479298048, 0.15386548387679927, 0.1330112144915158, 0.12104944321738532,
         0.08344974117782482, 0.1700975173050348};
@@ -66,7 +66,7 @@ template <> struct Format<float>
         0.49999994f, 0.16666523f, 0.041668355f, 0.008368542f, 0.0013815479f};
     static constexpr float LOG[] = {
         0.6666677f, 0.39978194f, 0.2985686f};
-    static constexpr float SOFTPLUS[] = {
+    static constexpr float LOG1P[] = {
         0.6666642f, 0.40021527f, 0.28001803f, 0.28011996f};
     static constexpr float SINE[] = {
         0.5707963f, -0.6459637f, 0.07968968f, -0.0046737664f, 0.00015148513f};
@@ -187,14 +187,30 @@ template <typename Real> INLINE Real log1p(Real x)
     return x <= -1 ? below : bounded;
 }
 
+// max(x, 0), where NaN counts as 0
+template <typename Real> INLINE Real positive(Real x)
+{
+    return x > 0 ? x : 0;
+}
+
+// exp(-|x|)
+template <typename Real> INLINE Real decay(Real x)
+{
+    const Real negative = x > 0 ? -x : x; // or NaN
+    return negative < Format<Real>::LOG_SMALLEST ? 0 : exp_of_bounded(negative);
+}
+
+// log(1 + x) for 0 <= x <= 1
+template <typename Real> INLINE Real log1p_of_fraction(Real x)
+{
+    const Real s = x/(2 + x), z = s*s;
+    return multiply_add(s*z, polynomial(Format<Real>::LOG1P, z), 2*s);
+}
+
 // log(1 + exp(x))
 template <typename Real> INLINE Real softplus(Real x)
 {
-    typedef Format<Real> F;
-    const Real positive = x > 0 ? x : 0, negative = x > 0 ? -x : x; // or NaN
-    const Real e = negative < F::LOG_SMALLEST ? 0 : exp_of_bounded(negative);
-    const Real s = e/(2 + e), z = s*s;
-    return positive + multiply_add(s*z, polynomial(F::SOFTPLUS, z), 2*s);
+    return positive(x) + log1p_of_fraction(decay(x));
 }
 
 template <typename Real> INLINE Real tanh(Real x)

@@ -29,9 +29,9 @@ SPIKES = "spikes"
 
 SUFFIXES = (
     *("_drive", "_learn", "_update", "_post_factor", "_pre_factor", "_kernel"),
-    *("_spikes", "_trace", "_average", "_arrived", "_sweep"),
+    *("_spikes", "_trace", "_average", "_arrived", "_sweep", "_noise"),
 )
-"""Ends of names that the engine makes from those of projections and records."""
+"""Ends of names that the engine makes from those of populations, projections and records."""
 
 
 @dataclass(frozen=True, kw_only=True)

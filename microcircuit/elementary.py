@@ -135,7 +135,8 @@ def _balanced(depth: int) -> str:
 
 
 SOFTPLUS = re.compile(rf"\blog\(\s*1\s*\+\s*exp\(({_balanced(5)})\)\s*\)")
-"""log(1 + exp(x)) in an expression; its group is x."""
+"""log(1 + exp(x)) in an expression; its group is x. With more parentheses in x it stays as it is
+written, and overflows beyond x = 709."""
 
 
 def substituted(code: str) -> str:

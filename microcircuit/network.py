@@ -357,18 +357,22 @@ def _neurons(population: Population, circuit: Circuit, clock: Clock, order: int)
     for name in population.parameters:
         dimensions = population.dimensions(name)
         group.variables.add_array(name, size=size, dimensions=dimensions, scalar=single)
-    constant = extract_constant_subexpressions(population.parsed)[1].ordered
-    if constant:
-        rates = Evaluation(
+    rates = {
+        equation.varname: equation.expr.code
+        for equation in population.parsed.ordered
+        if "constant over dt" in equation.flags
+    }
+    if rates:
+        update = Evaluation(
             group,
-            {equation.varname: equation.expr.code for equation in constant},
+            rates,
             population.parsed,
-            name=f"{population.name}_rates",
+            name=f"{population.name}_rates_update",
             when="before_start",
             # A rate may be computed from a linked one: sources first, other than for state updates.
             order=len(circuit.populations) + 1 - order,
         )
-        group.contained_objects.append(rates)
+        group.contained_objects.append(update)
     return group
 
 

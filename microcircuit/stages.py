@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 
 from brian2 import Equations, NeuronGroup
-from brian2.equations.equations import SUBEXPRESSION
+from brian2.equations.equations import FLOAT, SUBEXPRESSION, SingleEquation
 from brian2.utils.stringtools import get_identifiers, word_substitute
 
 from microcircuit import elementary
@@ -95,7 +95,8 @@ def stages(target: str, expression: str) -> tuple[dict[str, str], str]:
 def inlined(expression: str, equations: Equations) -> str:
     """Return an expression with subexpressions in place of their names.
 
-    Those that are constant over dt keep their names: they are variables.
+    Those that are constant over dt keep their names: they are variables. So do whole numbers and
+    truth values, into which what is computed is converted.
 
     Parameters
     ----------
@@ -109,11 +110,14 @@ def inlined(expression: str, equations: Equations) -> str:
         {
             name: f"({inlined(equations[name].expr.code, equations)})"
             for name in get_identifiers(expression) & set(equations)
-            if equations[name].type == SUBEXPRESSION and not constant_over_dt(equations, name)
+            if _put_in(equations[name])
         },
     )
 
 
-def constant_over_dt(equations: Equations, name: str) -> bool:
-    """Return whether a variable is a subexpression that is evaluated once a step."""
-    return "constant over dt" in equations[name].flags
+def _put_in(equation: SingleEquation) -> bool:
+    return (
+        equation.type == SUBEXPRESSION
+        and equation.var_type == FLOAT
+        and "constant over dt" not in equation.flags
+    )

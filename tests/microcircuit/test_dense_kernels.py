@@ -333,3 +333,48 @@ def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
     )
     assert len(near) == sum(4 * (8 + 4) * (12 * post + post * pre) for pre, post in sizes)
     assert near == far
+
+
+@pytest.mark.parametrize("device", ["cpp", "numpy"])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_factor_counts_as_zero_outside_the_window_even_if_it_is_none(compiled, device, batch):
+    """The logarithm of a potential that is negative until the window opens."""
+    rng, dt, k, rate = np.random.default_rng(8), 0.1, 0.1 / 2, 0.3
+    v = rng.uniform(-1, -0.1, (batch, 4))
+    weights, signal = rng.uniform(-1, 1, (4, 5)), rng.uniform(0, 1, (batch, 5))
+    circuit = Circuit(
+        populations=(
+            Population(name="pre", size=5, equations="r : 1", initial={"r": signal}),
+            Population(name="post", size=4, equations="dv/dt = 1/ms : 1\nx : 1", initial={"v": v}),
+        ),
+        projections=(
+            Projection(
+                name="w",
+                pre="pre",
+                post="post",
+                signal="r",
+                target="x",
+                weights=weights,
+                rule=LearningRule(
+                    post_factor="log(v)",
+                    pre_factor="r",
+                    learning_rate=rate / ms,
+                    tau=2 * ms,
+                    window=(1.2 * ms, 2 * ms),
+                ),
+            ),
+        ),
+        batch=batch,
+    )
+    structure = Structure(circuit=circuit, inputs=(), records=(), longest=30, capacity=1)
+    shown = Presentations(steps=np.array([30]), inputs={}, learning=np.array([True]))
+    values = parameter_values(structure, circuit, 0)
+    end = compiled(structure, device).run(initial_state(circuit), values, shown, 0).state
+
+    filtered = np.zeros_like(weights)
+    for step in range(30):
+        product = np.log(v + dt * step).T @ signal / batch if 12 <= step < 20 else 0
+        weights = weights + dt * rate * filtered
+        filtered += k * (product - filtered)
+    np.testing.assert_allclose(end["w.w"][0], weights, rtol=1e-12)
+    np.testing.assert_allclose(end["w.filtered"][0], filtered, rtol=1e-10)

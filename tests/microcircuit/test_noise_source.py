@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
-from brian2 import Equations
+from brian2 import Equations, ms
 
 from microcircuit import seeding
+from microcircuit.circuit import Circuit, Population
+from microcircuit.network import Structure
 from microcircuit.noise import normals, of_neurons
 from microcircuit.noise_source import euler
+from microcircuit.schedule import Presentations
+from microcircuit.state import initial_state, parameter_values
 
 
 def test_noise_terms_are_numbered_by_their_names():
@@ -14,6 +18,33 @@ def test_noise_terms_are_numbered_by_their_names():
     code = euler(Equations("dv/dt = (xi_b + xi_a)*second**-0.5 - v/second : 1"), {})
     draw = "elementary_sqrt(dt)*_{}_normal"
     assert code.splitlines()[:2] == [f"{xi} = {draw.format(xi)}" for xi in ("xi_a", "xi_b")]
+
+
+@pytest.mark.parametrize("device", ["cpp", "numpy"])
+def test_terms_and_replicates_have_numbers_of_their_own(compiled, device):
+    """And so have the presentations of a batch; to the rounding of a sum."""
+    circuit = Circuit(
+        populations=(
+            Population(
+                name="neurons",
+                size=7,
+                equations="dv/dt = sigma*(xi_a + 3*xi_b) : 1",
+                parameters={"sigma": 0.1 * ms**-0.5},
+                initial={"v": 0.0},
+            ),
+        ),
+        projections=(),
+        replicates=2,
+        batch=3,
+    )
+    structure = Structure(circuit=circuit, inputs=(), records=(), longest=1, capacity=1)
+    shown = Presentations(steps=np.array([1]), inputs={}, learning=np.array([True]))
+    values = parameter_values(structure, circuit, [5, 6])
+    end = compiled(structure, device).run(initial_state(circuit), values, shown, 9).state
+    keys = np.array([seeding.key(seed, "noise", "neurons", 0) for seed in (5, 6)])
+    one, three = (of_neurons(normals, keys, 9, 21, stream) for stream in (0, 1))
+    found = end["neurons.v"].reshape(2, 21) / (0.1 * np.sqrt(float(circuit.dt / ms)))
+    np.testing.assert_allclose(found, one + 3 * three, rtol=0, atol=1e-13)
 
 
 def noise_of_one_step(drill, program, step, seed):

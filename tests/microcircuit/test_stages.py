@@ -17,6 +17,7 @@ a = b + 2*b             : 1
 b = log(1 + exp(v))     : 1
 c = 3*a                 : 1 (constant over dt)
 d = c - b               : 1
+n = 2.7*v               : integer
 """
 
 
@@ -27,6 +28,7 @@ d = c - b               : 1
         ("b*v", "(log(1 + exp(v)))*v"),
         ("c + x", "c + x"),
         ("d", "(c - (log(1 + exp(v))))"),
+        ("n + b", "n + (log(1 + exp(v)))"),
         ("a", "((log(1 + exp(v))) + 2*(log(1 + exp(v))))"),
     ],
 )
@@ -75,12 +77,13 @@ def test_stages_compute_the_expression(expression):
 PRE, POST, STEPS = 11, 21, 3
 NEURON = """
 dv/dt = (x + 1 - v)/tau               : 1
-twice = 2*rate                        : 1 (constant over dt)
+twice = 2*same                        : 1 (constant over dt)
+same = rate                           : 1
 rate = gain*log(1 + exp(3*(v - 1)))   : 1 (constant over dt)
 guess = gain*log(1 + exp(bias/tau*v*ms)) : 1
 x : 1
 """
-"""One stored variable needs another, which is defined after it."""
+"""A stored variable needs another, which is defined after it, by way of one that is not stored."""
 GAIN, BIAS, TAU = np.array([0.5, 0.8]), np.array([1.5, 0.7]), np.array([10.0, 20.0])
 
 

@@ -5,7 +5,8 @@
 {# and without one nothing changes; nor does anything without learning or at a rate of zero. What #}
 {# does not change is not clipped either.                                                         #}
 {# A rule that acts at the end does so in a presentation's last step: w += rate <post pre^T>      #}
-{# dense_matrix.hpp puts it off until the next drive, which passes over the weights anyway.       #}
+{# But for batches dense_matrix.hpp puts it off until the next drive, which passes over the       #}
+{# weights anyway.                                                                                #}
 {# USES_VARIABLES { w, dt, t_in_timesteps, learning_rate, _post, _pre } #}
 {% extends 'common_group.cpp' %}
 {% block extra_headers %}

@@ -261,6 +261,21 @@ class DenseMatrix
         passed = 0, kept = 1;
     }
 
+    // The same where nothing is added to d.
+    COMPILED_ALONE void fade(T* __restrict w, T* __restrict d)
+    {
+        const T from_filter = passed, keep = kept, least = low, most = high;
+        for (size_t i = 0; i < (size_t)POST*PRE; i++)
+        {
+            T value = w[i] + from_filter*d[i];
+            d[i] *= keep;
+            if constexpr (BOUNDED)
+                value = value < least ? least : value > most ? most : value;
+            w[i] = value;
+        }
+        passed = 0, kept = 1;
+    }
+
     void apply_batch(T* w, T* d)
     {
         if constexpr (FILTERED)
@@ -441,10 +456,13 @@ public:
             if (!(SUMS_TERMS && known))
             {
                 known = false;
-                if constexpr (FILTERED)
-                    return add_to_filtered(w, d, post, pre, on ? MEAN*decay : T(0));
+                if constexpr (!FILTERED)
+                    add_to_weights(w, post, pre, MEAN*rate);
+                else if (on)
+                    add_to_filtered(w, d, post, pre, MEAN*decay);
                 else
-                    return add_to_weights(w, post, pre, MEAN*rate);
+                    fade(w, d);
+                return;
             }
         for (int n = 0; FILTERED && n < terms; n++)
             for (int j = 0; j < BATCH*POST; j++)

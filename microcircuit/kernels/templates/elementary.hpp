@@ -1,5 +1,5 @@
 // exp, log and others that give the same bits in vectors of any length and in scalars: see
-// microcircuit/elementary.py, which puts this text into programs and says how it works.
+// microcircuit/elementary.py, which says how it works.
 //
 // Nothing here may be reordered or contracted by the compiler: no -ffast-math, -ffp-contract=off.
 #define INLINE inline __attribute__((always_inline))

@@ -19,7 +19,8 @@ __global__ void _run_kernel_{{codeobj_name}}(
     philox::scramble(_c0, _c1, _c2, _c3, _keys[_r]);
     const double _lengths[2] = {
         sqrt(-2*log(philox::uniform<double>(_c0))), sqrt(-2*log(philox::uniform<double>(_c2)))};
-    const double _half_turns[2] = {(_c1 & philox::LOW)/2147483648.0, (_c3 & philox::LOW)/2147483648.0};
+    {# Where a circuit is in single precision, brian2cuda makes decimal numbers so as well. #}
+    const double _half_turns[2] = {(_c1 & philox::LOW)*0x1p-31, (_c3 & philox::LOW)*0x1p-31};
     for (int _k = 0; _k < 4; _k++)
     {
         const int _neuron = _k*{{quarter}} + _first;

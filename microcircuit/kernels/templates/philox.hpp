@@ -1,7 +1,7 @@
-// Philox-4x32-10: four random words from a counter and a key; see microcircuit/noise.py, which
-// computes the same in numpy. For C++ and CUDA; made for loops that a compiler turns into vectors: products of 32
-// bits by 32 are best had from vectors of 64-bit words, whose upper halves hold no matter what,
-// where those can be multiplied.
+// Philox-4x32-10 in C++ and CUDA: four random words from a counter and a key; see
+// microcircuit/noise.py, which computes the same in numpy. Made for loops that a compiler turns into
+// vectors: products of 32 bits by 32 are best had from vectors of 64-bit words, whose upper halves
+// hold no matter what, where those can be multiplied.
 #ifdef __CUDACC__
 #define INLINE __device__ inline
 #else

@@ -182,7 +182,8 @@ def test_replicates_and_batches(shape, tiled_structures, compiled, cuda, largest
     for name in ("plain", "gated", "clipped", "filtered", "last", "shut", "fixed"):
         moved = np.max(np.abs(ours.state[f"{name}.w"] - start[f"{name}.w"]), axis=(1, 2))
         assert moved[-1] == 0, name
-        assert moved[0] == 0 if name in ("shut", "fixed") else moved[0] > 1e-3, name
+        least = 1e-3 if name == "last" else 0.01  # it learns in one step of a presentation
+        assert moved[0] == 0 if name in ("shut", "fixed") else moved[0] > least, name
     clipped = ours.state["clipped.w"][0]
     assert (clipped.min(), clipped.max()) == (-0.15, 0.1)
 

@@ -108,11 +108,11 @@ def descend(weights: np.ndarray, gradient: np.ndarray, moments: Moments, adam: A
     for start in range(0, all_w.size, BLOCK):
         w, g, m, v = (a[start : start + BLOCK] for a in (all_w, all_g, all_m, all_v))
         step = scratch[: w.size]
-        np.subtract(g, m, out=step)
-        step *= 1 - adam.beta1
+        m *= adam.beta1
+        np.multiply(g, 1 - adam.beta1, out=step)
         m += step
+        v *= adam.beta2
         np.multiply(g, g, out=step)
-        step -= v
         step *= 1 - adam.beta2
         v += step
         np.sqrt(v, out=step)

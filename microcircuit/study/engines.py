@@ -175,6 +175,9 @@ def end_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+_told_to_end = threading.Event()
+
+
 def interrupt_on_terminate() -> None:
     """Let SIGTERM end this process as Ctrl-C does: with claims released and notes taken.
 
@@ -183,7 +186,17 @@ def interrupt_on_terminate() -> None:
     """
 
     def interrupt(*_: object) -> None:
+        _told_to_end.set()
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+
+
+def end_if_told() -> None:
+    """Raise the interrupt again if there was one: it may have come back as another exception.
+
+    Such as from a function that a library calls, pydantic for one.
+    """
+    if _told_to_end.is_set():
+        raise KeyboardInterrupt

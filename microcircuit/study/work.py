@@ -17,6 +17,7 @@ from microcircuit.recovery import FolderInUseError
 from microcircuit.results import holds_unfinished_run
 from microcircuit.segments import StorageError
 from microcircuit.simulation import Task, compile_for, simulate_together
+from microcircuit.study.engines import end_if_told
 from microcircuit.study.folder import Failure, StudyFolder
 from microcircuit.study.plan import Point, Resolve, grouped
 from microcircuit.work import carry_out, work_of
@@ -131,12 +132,15 @@ class Worker:
         except CompilationError as error:
             failed = dict.fromkeys(range(len(points)), error.reason)
         except Exception as error:
+            end_if_told()
             if len(points) > 1:
                 # One of them may be to blame, or all: each by itself tells.
                 for point in points:
                     self._simulate([point], attempts)
                 return
             failed = {0: error}
+        if failed:
+            end_if_told()
         for number, point in enumerate(points):
             if number in failed:
                 self._fail(point, _told(failed[number]), attempts)

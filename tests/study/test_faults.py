@@ -155,6 +155,30 @@ def test_fail_fast_stops_at_the_first_failure(study, mixed, tmp_path):
     assert statuses.count("complete") < 38
 
 
+INTERRUPTED = """
+import os, signal
+import microcircuit.study.work as work
+
+def interrupted(tasks, program):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    except KeyboardInterrupt:
+        raise ValueError("an interrupt in another guise")
+
+work.simulate_together = interrupted
+"""
+
+
+def test_interrupt_that_a_library_has_turned_into_an_error_is_no_failure(study, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED, encoding="utf-8")
+    made = study("[grid]\nseed = [1, 2]\n", presentations=1)
+    made.environment["PYTHONPATH"] = str(tmp_path)
+    assert made.call("run").returncode == 1
+    counts = StudyFolder(made.folder)
+    assert {counts.status(point)[0] for point in counts.points} == {"waiting"}
+    assert all("interrupted" in (p / "log.txt").read_text() for p in made.points)
+
+
 def test_two_calls_at_once_share_the_work(study, table_of):
     made = study(GRID)
     with made.started() as first, made.started() as second:

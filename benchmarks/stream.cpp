@@ -48,7 +48,7 @@ void walk(char* start, size_t bytes) {
           sums[stream * UNROLL + k] += value;
       }
     }
-  for (const vector& sum : sums) asm volatile("" ::"x"(sum));  // or nothing would be read
+  for (const vector& sum : sums) asm volatile("" ::"m"(sum));  // or nothing would be read
 }
 
 struct Variant {

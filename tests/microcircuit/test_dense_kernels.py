@@ -304,14 +304,14 @@ template <typename Real, int POST, int PRE> void run_rules()
 }}
 int main(int count, char**)
 {{
-    microcircuit::bytes_of_matrices = count > 1 ? size_t(1) << 50 : 0;
+    microcircuit::bytes_not_fetched = count > 1 ? 0 : SIZE_MAX;
     {runs}
 }}
 """
 
 
-def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
-    """Among many replicates a network may be in memory, and by itself in the cache."""
+def test_matrices_that_are_fetched_ahead_and_others_agree_to_the_bit(tmp_path):
+    """Many replicates are fetched from memory where one of them lies in the cache."""
     sizes = LARGE, SMALL, (3, 2)
     runs = [
         f"run_rules<{real}, {post}, {pre}>();"
@@ -327,12 +327,12 @@ def test_matrices_in_memory_and_in_the_cache_agree_to_the_bit(tmp_path):
     (tmp_path / "main.cpp").write_text(source)
     command = [*shlex.split(compiler()), *COMPILER_FLAGS, "main.cpp", "-o", "main"]
     subprocess.run(command, cwd=tmp_path, check=True)
-    near, far = (
+    others, fetched = (
         subprocess.run([tmp_path / "main", *more], capture_output=True, check=True).stdout
-        for more in ([], ["far"])
+        for more in ([], ["fetched"])
     )
-    assert len(near) == sum(4 * (8 + 4) * (12 * post + post * pre) for pre, post in sizes)
-    assert near == far
+    assert len(others) == sum(4 * (8 + 4) * (12 * post + post * pre) for pre, post in sizes)
+    assert others == fetched
 
 
 @pytest.mark.parametrize("device", ["cpp", "numpy"])

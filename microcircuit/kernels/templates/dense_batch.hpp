@@ -14,17 +14,17 @@
 
 namespace microcircuit {
 
-// A tile's sums, a row of the right factor and a number of the left one fill the registers.
+// A tile's sums, a row of the right factor and a number of the left one fill the registers. Where there
+// are 16 of them GCC needs one to spare, or it loads the right factor again for each row.
 #if defined(__AVX512F__)
-constexpr int REGISTER = 64, TILE_ROWS = 8;
+constexpr int REGISTER = 64, TILE_ROWS = 8, TILE_VECTORS = 3;
 #elif defined(__AVX__)
-constexpr int REGISTER = 32, TILE_ROWS = 4;
+constexpr int REGISTER = 32, TILE_ROWS = 6, TILE_VECTORS = 2;
 #elif defined(__aarch64__)
-constexpr int REGISTER = 16, TILE_ROWS = 8;
+constexpr int REGISTER = 16, TILE_ROWS = 8, TILE_VECTORS = 3;
 #else
-constexpr int REGISTER = 16, TILE_ROWS = 4;
+constexpr int REGISTER = 16, TILE_ROWS = 6, TILE_VECTORS = 2;
 #endif
-constexpr int TILE_VECTORS = 3;
 
 template <typename T> constexpr int REGISTER_LANES = REGISTER/sizeof(T);
 

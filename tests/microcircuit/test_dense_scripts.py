@@ -299,6 +299,9 @@ moving.learning_rate = 0*Hz
 pre.x = "0.3*i"
 network.run(3*ms)
 if sys.argv[2] == "cpp":
+    for variable in (held.variables["w"], moving.variables["filtered"], pre.variables["x"]):
+        at_a_cache_line = f"(size_t){device.get_array_name(variable)} % 64 == 0"
+        device.insert_code("main", f"if (!({at_a_cache_line})) return 64;")
     device.build(directory=sys.argv[3])
 np.savez(sys.argv[1], y=post.y[:], z=post.z[:], held=held.get_weights(),
          moving=moving.get_weights(), filtered=moving.filtered[:])
@@ -307,7 +310,10 @@ np.savez(sys.argv[1], y=post.y[:], z=post.z[:], held=held.get_weights(),
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_two_runs_in_a_script(tmp_path, batch):
-    """In the second another signal and other learning rates, one of them zero."""
+    """In the second another signal and other learning rates, one of them zero.
+
+    In C++ arrays start where lines of the cache do; a program that finds one elsewhere fails.
+    """
     script = tmp_path / "script.py"
     script.write_text(TWICE, encoding="utf-8")
     found = []

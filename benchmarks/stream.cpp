@@ -62,7 +62,8 @@ struct Variant {
    walk<width, unroll, streams, ahead, false>, walk<width, unroll, streams, ahead, true>}
 
 const Variant variants[] = {
-    VARIANT(32, 4, 1, 0),   VARIANT(32, 8, 1, 0),    VARIANT(64, 4, 1, 0),
+    VARIANT(32, 4, 1, 0),   VARIANT(32, 8, 1, 0),    VARIANT(32, 2, 2, 0),
+    VARIANT(32, 4, 2, 0),   VARIANT(32, 1, 8, 0),    VARIANT(64, 4, 1, 0),
     VARIANT(64, 8, 1, 0),   VARIANT(64, 2, 2, 0),    VARIANT(64, 2, 4, 0),
     VARIANT(64, 1, 1, 512), VARIANT(64, 1, 1, 2048), VARIANT(64, 1, 8, 2048),
 };

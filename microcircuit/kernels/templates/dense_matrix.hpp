@@ -21,11 +21,12 @@
 //
 // Every function that rounds is compiled by itself, for sizes known at compile time and nothing else
 // known of its callers, so that replicates, chunks and single runs execute the same operations in the
-// same order and agree to the bit. Passes over matrices in memory differ by what they fetch in advance.
+// same order and agree to the bit. Passes over large matrices may differ by what they fetch in advance.
 #ifndef MICROCIRCUIT_DENSE_MATRIX
 #define MICROCIRCUIT_DENSE_MATRIX
 
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <fstream>
 
@@ -92,8 +93,8 @@ inline size_t bytes_in_cache()
     return (kilobytes ? kilobytes : 32768)*1024/2;
 }
 
-// More bytes than these had better be fetched ahead of a pass: those that no cache holds, on a processor
-// with registers of 64 bytes (Zen 5 takes a quarter less time). With 32 (Zen 3) it takes a quarter more.
+// Passes over more bytes of matrices than this fetch rows ahead: where no cache holds them, and
+// registers have 64 bytes (Zen 5 takes a quarter less time then; Zen 3, with 32, a quarter more).
 inline size_t bytes_not_fetched = REGISTER == 64 ? bytes_in_cache() : SIZE_MAX;
 
 template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED, bool SHARED>

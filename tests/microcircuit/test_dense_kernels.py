@@ -8,6 +8,7 @@ Without a presenter, as in scripts: test_dense_alone.py.
 """
 
 import shlex
+import shutil
 import subprocess
 from dataclasses import replace
 from importlib.resources import files
@@ -78,6 +79,13 @@ def cases():
 
 
 CASES = tuple(cases())
+FEW_CASES = (
+    ("held", "held", {"tau": 2 * ms}),
+    ("held", "held", {}),
+    ("moving", "moving", {"tau": 2 * ms}),
+    ("moving", "held", {"bounds": (-0.3, 0.4)}),
+    ("moving", "moving", {"tau": 2 * ms, "bounds": (-0.3, 0.4)}),
+)
 
 
 def circuit(replicates=1, batch=1, size=SMALL, found=CASES):
@@ -210,17 +218,21 @@ def test_learning_rates_may_change_between_runs(compiled, largest_difference):
     [(LARGE, 23, "double"), (LARGE, 23, "single"), ((2, 1), 2, "double")],
 )
 def test_tiles_of_all_sizes(compiled, largest_difference, size, batch, precision):
-    found = (
-        ("held", "held", {"tau": 2 * ms}),
-        ("held", "held", {}),
-        ("moving", "moving", {"tau": 2 * ms}),
-        ("moving", "held", {"bounds": (-0.3, 0.4)}),
-        ("moving", "moving", {"tau": 2 * ms, "bounds": (-0.3, 0.4)}),
-    )
-    shape = circuit(2, batch, size, found)
+    shape = circuit(2, batch, size, FEW_CASES)
     ours = run(compiled(structure(shape, precision)), shape)
     plain = run(compiled(structure(shape), "numpy"), shape)
     assert_agrees(plain, ours, largest_difference, TOLERANCE[precision])
+
+
+@pytest.mark.skipif(not shutil.which("clang++"), reason="there is no clang++")
+@pytest.mark.parametrize("batch", [1, 4])
+def test_with_clang(compiled, largest_difference, monkeypatch, batch):
+    """Which takes it for granted, as GCC does not, that what is said to be aligned is."""
+    monkeypatch.setenv("CXX", "clang++")
+    shape = circuit(3, batch, SMALL, FEW_CASES)
+    ours = run(compiled(structure(shape)), shape)
+    plain = run(compiled(structure(shape), "numpy"), shape)
+    assert_agrees(plain, ours, largest_difference)
 
 
 @pytest.mark.parametrize(("replicates", "batch"), [(1, 1), (3, 4)])

@@ -100,18 +100,18 @@ template <typename T, int K, int COLUMNS> struct Panel
             const int whole = n + L <= COLUMNS ? K/L*L : 0;
             for (int k = 0; k < whole; k += L)
             {
-                alignas(REGISTER) V block[L];
+                V block[L];
                 #pragma GCC unroll 16
                 for (int i = 0; i < L; i++)
                 {
                     const T* const row = matrix + (size_t)(n + i)*K + k;
-                    block[i] = at<T, L>(row);
+                    block[i] = load<T, L>(row);
                     __builtin_prefetch(row + (size_t)L*K); // of the next block
                 }
                 transpose<T, L>(block);
                 #pragma GCC unroll 16
                 for (int i = 0; i < L; i++)
-                    at<T, L>(panel + (size_t)(k + i)*WIDTH + n) = block[i];
+                    store<T, L>(panel + (size_t)(k + i)*WIDTH + n, block[i]);
             }
             for (int k = whole; k < K; k++)
                 for (int i = n; i < n + L; i++)
@@ -130,7 +130,7 @@ template <typename T, int K, int COLUMNS> struct Panel
             V right[VECTORS];
             #pragma GCC unroll 8
             for (int v = 0; v < VECTORS; v++)
-                right[v] = at<T, L>(panel + (size_t)k*WIDTH + v*L);
+                right[v] = load<T, L>(panel + (size_t)k*WIDTH + v*L);
             #pragma GCC unroll 8
             for (int r = 0; r < ROWS; r++)
             {
@@ -233,7 +233,7 @@ template <typename T, int N> struct Set
 
     template <int L> inline void take(int m, int n, typename Vector<T, L>::type sum) const
     {
-        at<T, L>(to + (size_t)m*N + n) = sum;
+        store<T, L>(to + (size_t)m*N + n, sum);
     }
 };
 
@@ -266,12 +266,12 @@ template <typename T, int N, bool FILTERED, bool BOUNDED> struct Change
     {
         typedef typename Vector<T, L>::type V;
         const size_t place = (size_t)m*N + n;
-        V value = at<T, L>((const T*)w + place), change = scale*sum;
+        V value = load<T, L>(w + place), change = scale*sum;
         if constexpr (FILTERED)
         {
-            const V filtered = at<T, L>((const T*)d + place);
+            const V filtered = load<T, L>(d + place);
             value += passed*filtered;
-            at<T, L>(d + place) = kept*filtered + change;
+            store<T, L>(d + place, kept*filtered + change);
         }
         else
             value += change;
@@ -280,7 +280,7 @@ template <typename T, int N, bool FILTERED, bool BOUNDED> struct Change
             value = value < low ? V{} + low : value;
             value = value > high ? V{} + high : value;
         }
-        at<T, L>(w + place) = value;
+        store<T, L>(w + place, value);
     }
 };
 

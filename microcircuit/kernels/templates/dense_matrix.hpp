@@ -38,11 +38,10 @@
 
 namespace microcircuit {
 
-// L numbers side by side; GCC and Clang map them to whatever registers the processor has. They may lie
-// anywhere in memory, but Clang forgets that of arrays that are passed on: those are aligned.
+// L numbers side by side; GCC and Clang map them to whatever registers the processor has.
 template <typename T, int L> struct Vector
 {
-    typedef T type __attribute__((vector_size(L*sizeof(T)), aligned(sizeof(T)), may_alias));
+    typedef T type __attribute__((vector_size(L*sizeof(T))));
 };
 
 template <typename T> struct Vector<T, 1>
@@ -50,14 +49,20 @@ template <typename T> struct Vector<T, 1>
     typedef T type;
 };
 
-template <typename T, int L> inline typename Vector<T, L>::type& at(T* p)
+// Such numbers where rows of a matrix have them: anywhere in memory.
+template <typename T, int L> struct __attribute__((packed, may_alias)) Unaligned
 {
-    return *(typename Vector<T, L>::type*)p;
+    typename Vector<T, L>::type vector;
+};
+
+template <typename T, int L> inline typename Vector<T, L>::type load(const T* from)
+{
+    return ((const Unaligned<T, L>*)from)->vector;
 }
 
-template <typename T, int L> inline typename Vector<T, L>::type at(const T* p)
+template <typename T, int L> inline void store(T* to, typename Vector<T, L>::type v)
 {
-    return *(const typename Vector<T, L>::type*)p;
+    ((Unaligned<T, L>*)to)->vector = v;
 }
 
 template <typename T, int L>
@@ -65,7 +70,7 @@ inline typename Vector<T, L/2>::type fold(typename Vector<T, L>::type v)
 {
     T parts[L];
     std::memcpy(parts, &v, sizeof parts);
-    return at<T, L/2>((const T*)parts) + at<T, L/2>((const T*)parts + L/2);
+    return load<T, L/2>(parts) + load<T, L/2>(parts + L/2);
 }
 
 template <typename T, int L> inline T sum(typename Vector<T, L>::type v)
@@ -117,16 +122,18 @@ class DenseMatrix
     bool extended = false; // base_filtered and overlap belong to base_signal
     T passed = 0, kept = 1, ahead = 0;
     T rate = 0, low = 0, high = 0; // of the last step that learnt
-    T base_signal[BATCH*PRE], base_drive[BATCH*POST], base_filtered[FILTERED ? BATCH*POST : 1];
+    alignas(64) T base_signal[BATCH*PRE];
+    T base_drive[BATCH*POST], base_filtered[FILTERED ? BATCH*POST : 1];
     T overlap[BATCH*BATCH], added[BATCH*POST];
     T first_presentation[BATCH > 1 ? PRE : 1];
-    T factor[MOST_TERMS][BATCH*PRE];
+    alignas(64) T factor[MOST_TERMS][BATCH*PRE];
     T weight_term[MOST_TERMS][BATCH*POST], filter_term[MOST_TERMS][FILTERED ? BATCH*POST : 1];
 
-    // One pass over some rows: apply TERMS terms to d, the first WEIGHTS of them to w as well, and
-    // multiply by x. Columns that a vector does not divide are left to vectors of half the length.
-    // If FETCH, the next rows are fetched meanwhile.
-    template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int L, int BEGIN>
+    // One pass over rows that lie APART: apply TERMS terms to d, the first WEIGHTS of them to w as
+    // well, and multiply by x. Columns that a vector does not divide are left to vectors of half the
+    // length. If FETCH, the rows after these are fetched meanwhile.
+    template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int APART, int L,
+              int BEGIN>
     inline void columns(T* __restrict w, T* __restrict d, const T* __restrict x,
                         const T (*weight)[ROWS], const T (*filter)[ROWS],
                         typename Vector<T, L>::type (&products)[ROWS_], T* __restrict y)
@@ -140,27 +147,28 @@ class DenseMatrix
             {
                 V f[TERMS ? TERMS : 1] = {}, s = {};
                 for (int n = 0; n < TERMS; n++)
-                    f[n] = at<T, L>((const T*)factor[n] + i);
+                    f[n] = load<T, L>(factor[n] + i);
                 if constexpr (MULTIPLY)
-                    s = at<T, L>(x + i);
+                    s = load<T, L>(x + i);
                 #pragma GCC unroll 8
                 for (int k = 0; k < ROWS_; k++)
                 {
-                    T* __restrict row = w + (size_t)k*PRE + i;
-                    V value = at<T, L>((const T*)row), filtered = {};
+                    const size_t place = (size_t)k*APART*PRE + i;
+                    T* __restrict row = w + place;
+                    V value = load<T, L>(row), filtered = {};
                     if constexpr (FETCH)
-                        __builtin_prefetch(row + (size_t)ROWS*PRE, TERMS > 0);
+                        __builtin_prefetch(row + PRE, TERMS > 0);
                     if constexpr (FETCH && TERMS && FILTERED)
-                        __builtin_prefetch(d + (size_t)(k + ROWS)*PRE + i, 1);
+                        __builtin_prefetch(d + place + PRE, 1);
                     if constexpr (TERMS && FILTERED)
                     {
                         V learned = filter[0][k]*f[0];
                         for (int n = 1; n < TERMS; n++)
                             learned += filter[n][k]*f[n];
-                        filtered = at<T, L>((const T*)d + (size_t)k*PRE + i);
+                        filtered = load<T, L>(d + place);
                         value += from_filter*filtered;
                         filtered = keep*filtered + learned;
-                        at<T, L>(d + (size_t)k*PRE + i) = filtered;
+                        store<T, L>(d + place, filtered);
                     }
                     for (int n = 0; n < WEIGHTS; n++)
                         value += weight[n][k]*f[n];
@@ -172,16 +180,16 @@ class DenseMatrix
                     if constexpr (MULTIPLY)
                         products[k] += value*s;
                     if constexpr (TERMS)
-                        at<T, L>(row) = MULTIPLY && LOOKS_AHEAD ? value + next*filtered : value;
+                        store<T, L>(row, MULTIPLY && LOOKS_AHEAD ? value + next*filtered : value);
                 }
             }
         }
         if constexpr (END < PRE)
         {
-            alignas(64) typename Vector<T, L/2>::type halves[ROWS_];
+            typename Vector<T, L/2>::type halves[ROWS_];
             for (int k = 0; k < ROWS_; k++)
                 halves[k] = fold<T, L>(products[k]);
-            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, L/2, END>(
+            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, APART, L/2, END>(
                 w, d, x, weight, filter, halves, y);
         }
         else
@@ -189,25 +197,30 @@ class DenseMatrix
                 y[k] = sum<T, L>(products[k]);
     }
 
+    // Rows that are passed over together lie as far apart as they can, and after them come their
+    // neighbours: so memory is read in order, in some streams, which processors fetch ahead.
     template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int FIRST>
     inline void rows(T* w, T* d, const T* x, T* y)
     {
-        for (int j = FIRST; j + ROWS_ <= POST; j += ROWS_)
+        constexpr int APART = (POST - FIRST)/ROWS_;
+        for (int j = FIRST; j < FIRST + APART; j++)
         {
-            T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS];
-            alignas(64) typename Vector<T, LANES>::type products[ROWS_] = {};
+            T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS], sums[ROWS_];
+            typename Vector<T, LANES>::type products[ROWS_] = {};
             for (int k = 0; k < ROWS_; k++)
             {
                 for (int n = 0; n < WEIGHTS; n++)
-                    weight[n][k] = weight_term[n][j + k];
+                    weight[n][k] = weight_term[n][j + k*APART];
                 for (int n = 0; FILTERED && n < TERMS; n++)
-                    filter[n][k] = filter_term[n][j + k];
+                    filter[n][k] = filter_term[n][j + k*APART];
             }
             const size_t start = (size_t)j*PRE;
-            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, LANES, 0>(
-                w + start, d ? d + start : d, x, weight, filter, products, y + j);
+            columns<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_, APART, LANES, 0>(
+                w + start, d ? d + start : d, x, weight, filter, products, sums);
+            for (int k = 0; MULTIPLY && k < ROWS_; k++)
+                y[j + k*APART] = sums[k];
         }
-        constexpr int DONE = FIRST + (POST - FIRST)/ROWS_*ROWS_;
+        constexpr int DONE = FIRST + APART*ROWS_;
         if constexpr (DONE < POST)
             rows<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_/2, DONE>(w, d, x, y);
     }
@@ -318,7 +331,7 @@ class DenseMatrix
     {
         constexpr int END = BEGIN + (PRE - BEGIN)/L*L;
         for (int i = BEGIN; i < END; i += L)
-            total += at<T, L>(a + i)*at<T, L>(b + i);
+            total += load<T, L>(a + i)*load<T, L>(b + i);
         if constexpr (END < PRE)
             return dot_from<L/2, END>(a, b, fold<T, L>(total));
         else

@@ -39,9 +39,8 @@ class PoissonSource(Companion):
         assert isinstance(population.spikes, Poisson)
         super().__init__(group, f"{population.name}_spikes")
         neurons = circuit.batch * population.size
-        quarter = -(-neurons // 4)
         self._add_array("key", size=circuit.replicates, dtype=np.int64)
-        self._add_array("uniform", size=4 * quarter)
+        self._add_array("uniform", size=len(group))
         self._add_array("silent", size=len(group))
         self._add_array("known", size=len(group))
         self._add_array("found", size=neurons, dtype=np.int32)
@@ -60,7 +59,6 @@ class PoissonSource(Companion):
             when="thresholds",
             replicates=circuit.replicates,
             neurons=neurons,
-            quarter=quarter,
             room=room,
             stream=STREAM,
             negligible=NEGLIGIBLE,

@@ -1,8 +1,12 @@
 """What many tests share: one folder of compiled programs, and a small circuit that uses it all."""
 
+import ctypes
 import fcntl
 import functools
 import os
+import re
+import shlex
+import subprocess
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -12,7 +16,7 @@ from brian2 import ms
 from pydantic import PositiveInt
 
 from microcircuit.command import run_command
-from microcircuit.devices import DEVICES, CppProgram, NumpyProgram
+from microcircuit.devices import COMPILER_FLAGS, DEVICES, CppProgram, NumpyProgram, compiler
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import parameters
@@ -208,3 +212,36 @@ def pytest_runtest_setup(item):
     """Skip what needs a Slurm where none answers."""
     if item.get_closest_marker("slurm") and not slurm_answer().succeeded:
         pytest.skip(f"no Slurm (tools/slurm.sh start): {slurm_answer().first_line}")
+
+
+@dataclass(frozen=True)
+class Library:
+    """C++ functions of a source, and the numbers of its lines whose loops were vectorised."""
+
+    functions: ctypes.CDLL
+    source: str
+    vectorised: frozenset[int]
+
+
+@pytest.fixture(scope="session")
+def shared_library(tmp_path_factory):
+    """Compile a source as programs are: ``shared_library(source)``."""
+
+    def compile_source(source):
+        folder = tmp_path_factory.mktemp("library")
+        (folder / "source.cpp").write_text(source)
+        command = shlex.split(compiler())
+        version = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, check=True
+        )
+        report = "-Rpass=loop-vectorize" if "clang" in version.stdout else "-fopt-info-vec"
+        # Linked without the flags, some of which would change how this process rounds.
+        compile_ = [*command, *COMPILER_FLAGS, "-fPIC", report, "-c", "source.cpp"]
+        said = subprocess.run(compile_, cwd=folder, capture_output=True, text=True, check=True)
+        link = [*command, "-shared", "source.o", "-o", "source.so"]
+        subprocess.run(link, cwd=folder, check=True)
+        found = re.findall(r"source.cpp:(\d+):.*(?:loop vectorized|vectorized loop)", said.stderr)
+        library = ctypes.CDLL(str(folder / "source.so"))
+        return Library(library, source, frozenset(map(int, found)))
+
+    return compile_source

@@ -1,16 +1,12 @@
 """Random numbers are the published generator's, normal, independent, and the same in C++."""
 
 import ctypes
-import re
-import shlex
-import subprocess
 from importlib.resources import files
 from itertools import combinations
 
 import numpy as np
 import pytest
 
-from microcircuit.devices import COMPILER_FLAGS, compiler
 from microcircuit.noise import normals, of_neurons, philox, uniforms
 
 COUNTERS = 250_000
@@ -120,41 +116,34 @@ SOURCE = """
 {functions}
 """
 FUNCTION = """
-extern "C" void fill_{real}_{replicates}_{neurons}(const int64_t* keys, int64_t step, {real}* x)
+extern "C" void {kind}_{real}_{replicates}_{neurons}(const int64_t* keys, int64_t step, {real}* x)
 {{
-    noise::Source<{real}, {replicates}, {neurons}>(keys).fill(step, {stream}, x);
+    noise::Source<noise::{kind}, {real}, {replicates}, {neurons}>(keys).fill(step, {stream}, x);
 }}
 """
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory):
-    """The C++ form, compiled as programs are, its source, and what the compiler said of it."""
+def library(shared_library):
+    """The C++ form."""
     templates = files("microcircuit.kernels") / "templates"
     headers = [
         (templates / f"{name}.hpp").read_text() for name in ("elementary", "philox", "noise")
     ]
     functions = [
-        FUNCTION.format(real=real, replicates=replicates, neurons=neurons, stream=STREAM)
+        FUNCTION.format(kind=kind, real=real, replicates=replicates, neurons=neurons, stream=STREAM)
+        for kind in ("Normal", "Uniform")
         for real in ("double", "float")
         for replicates, neurons in SIZES
     ]
-    folder = tmp_path_factory.mktemp("noise")
-    source = SOURCE.format(headers="\n".join(headers), functions="\n".join(functions))
-    (folder / "noise.cpp").write_text(source)
-    command = shlex.split(compiler())
-    # Linked without the flags, some of which would change how this process rounds.
-    compile_ = [*command, *COMPILER_FLAGS, "-fPIC", "-fopt-info-vec", "-c", "noise.cpp"]
-    said = subprocess.run(compile_, cwd=folder, capture_output=True, text=True, check=True).stderr
-    subprocess.run([*command, "-shared", "noise.o", "-o", "noise.so"], cwd=folder, check=True)
-    return ctypes.CDLL(str(folder / "noise.so")), source, said
+    return shared_library(SOURCE.format(headers="\n".join(headers), functions="\n".join(functions)))
 
 
-def in_cpp(library, keys, step, neurons, real):
+def in_cpp(library, keys, step, neurons, real, kind="Normal"):
     keys = np.asarray(keys, np.int64)
     x = np.full((len(keys), neurons), np.nan, {"double": np.float64, "float": np.float32}[real])
     pointers = [ctypes.c_void_p(array.ctypes.data) for array in (keys, x)]
-    fill = getattr(library, f"fill_{real}_{len(keys)}_{neurons}")
+    fill = getattr(library.functions, f"{kind}_{real}_{len(keys)}_{neurons}")
     fill(pointers[0], ctypes.c_int64(step), pointers[1])
     return x
 
@@ -162,35 +151,45 @@ def in_cpp(library, keys, step, neurons, real):
 @pytest.mark.parametrize("first_key", [0, 12345, 2**63 - 16])
 @pytest.mark.parametrize("step", [0, 2**32 + 5])
 @pytest.mark.parametrize(("replicates", "neurons"), SIZES)
-def test_cpp_in_double_precision(built, first_key, step, replicates, neurons):
+def test_cpp_in_double_precision(library, first_key, step, replicates, neurons):
     """Functions that are off by an ulp or two here and there: a relative error of 1e-15."""
     keys = first_key + np.arange(replicates)
     expected = of_neurons(normals, keys, step, neurons, STREAM)
-    found = in_cpp(built[0], keys, step, neurons, "double")
+    found = in_cpp(library, keys, step, neurons, "double")
     np.testing.assert_allclose(found, expected, rtol=2e-15, atol=0)
 
 
 @pytest.mark.parametrize(("replicates", "neurons"), SIZES)
-def test_cpp_in_single_precision(built, replicates, neurons):
+def test_cpp_in_single_precision(library, replicates, neurons):
     """A radius r has an absolute error of 6e-8/r; the smallest of so many is 2e-2 or so."""
     keys = np.arange(replicates)
     expected = of_neurons(normals, keys, 1, neurons, STREAM)
-    errors = np.abs(in_cpp(built[0], keys, 1, neurons, "float") - expected)
+    errors = np.abs(in_cpp(library, keys, 1, neurons, "float") - expected)
     assert np.max(errors) < 5e-6
     assert np.median(errors) < 2e-7
 
 
 @pytest.mark.parametrize("real", ["double", "float"])
 @pytest.mark.parametrize("neurons", [10, 50])
-def test_cpp_gives_each_replicate_the_bits_that_it_has_alone(built, real, neurons):
-    together = in_cpp(built[0], [5, 6, 7], 1, neurons, real)
+def test_cpp_gives_each_replicate_the_bits_that_it_has_alone(library, real, neurons):
+    together = in_cpp(library, [5, 6, 7], 1, neurons, real)
     for replicate, key in enumerate((5, 6, 7)):
-        alone = in_cpp(built[0], [key], 1, neurons, real)
+        alone = in_cpp(library, [key], 1, neurons, real)
         np.testing.assert_array_equal(together[replicate], alone[0])
 
 
-@pytest.mark.parametrize("loop", ["i < SIZE", "i < COUNT;"], ids=["words", "numbers"])
-def test_cpp_is_vectorised(built, loop):
-    _, source, said = built
-    line = next(n for n, text in enumerate(source.splitlines(), 1) if loop in text)
-    assert re.search(rf"noise.cpp:{line}:.*loop vectorized", said)
+@pytest.mark.parametrize("real", ["double", "float"])
+@pytest.mark.parametrize(("replicates", "neurons"), SIZES)
+def test_uniform_numbers_in_cpp(library, replicates, neurons, real):
+    """To the bit in double precision, which holds all of a word; float rounds twice."""
+    keys = 2**63 - 17 + np.arange(replicates)
+    expected = of_neurons(uniforms, keys, 2**32 + 5, neurons, STREAM)
+    found = in_cpp(library, keys, 2**32 + 5, neurons, real, "Uniform")
+    np.testing.assert_allclose(found, expected, rtol=0 if real == "double" else 1.2e-7, atol=0)
+
+
+@pytest.mark.parametrize("loop", ["i < COUNT;", "i < SIZE; i++"], ids=["normal", "uniform"])
+def test_cpp_is_vectorised(library, loop):
+    """Which scrambling of words is by itself."""
+    lines = enumerate(library.source.splitlines(), 1)
+    assert next(number for number, line in lines if loop in line) in library.vectorised

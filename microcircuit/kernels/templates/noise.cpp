@@ -8,6 +8,6 @@
 {% endblock %}
 {% block maincode %}
     {% set T = c_data_type(variables['_normal'].dtype) %}
-    static noise::Source<{{T}}, {{replicates}}, {{neurons}}> _source({{get_array_name(variables['_key'])}});
+    static noise::Source<noise::Normal, {{T}}, {{replicates}}, {{neurons}}> _source({{get_array_name(variables['_key'])}});
     _source.fill({{get_array_name(variables['t_in_timesteps'])}}[0], {{stream}}, {{get_array_name(variables['_normal'])}});
 {% endblock %}

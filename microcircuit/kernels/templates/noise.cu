@@ -15,12 +15,12 @@ __global__ void _run_kernel_{{codeobj_name}}(
     if (_counter >= {{replicates*quarter}})
         return;
     const int _r = _counter/{{quarter}}, _first = _counter%{{quarter}};
-    philox::Word _c0 = (uint32_t)_step, _c1 = (uint32_t)(_step >> 32), _c2 = _first, _c3 = {{stream}};
-    philox::scramble(_c0, _c1, _c2, _c3, _keys[_r]);
+    uint32_t _c0 = (uint32_t)_step, _c1 = (uint32_t)(_step >> 32), _c2 = _first, _c3 = {{stream}};
+    philox::scramble(_c0, _c1, _c2, _c3, (uint32_t)_keys[_r], (uint32_t)(_keys[_r] >> 32));
     const double _lengths[2] = {
         sqrt(-2*log(philox::uniform<double>(_c0))), sqrt(-2*log(philox::uniform<double>(_c2)))};
     {# Where a circuit is in single precision, brian2cuda makes decimal numbers so as well. #}
-    const double _half_turns[2] = {(_c1 & philox::LOW)*0x1p-31, (_c3 & philox::LOW)*0x1p-31};
+    const double _half_turns[2] = {_c1*0x1p-31, _c3*0x1p-31};
     for (int _k = 0; _k < 4; _k++)
     {
         const int _neuron = _k*{{quarter}} + _first;

@@ -1,4 +1,4 @@
-// Normal numbers for all neurons of a population: see microcircuit/noise.py, which computes the same
+// Random numbers for all neurons of a population: see microcircuit/noise.py, which computes the same
 // in numpy.
 //
 // Words, and then the numbers made of them, are computed for a block of counters after the other, so
@@ -32,16 +32,36 @@ inline void box_muller(const uint32_t* __restrict radius, const uint32_t* __rest
     }
 }
 
-template <typename Real, int REPLICATES, int NEURONS> class Source
+struct Normal
+{
+    template <typename Real, int SIZE>
+    static void make(const uint32_t (&words)[4][SIZE], Real (&numbers)[4][SIZE])
+    {
+        box_muller<Real, SIZE>(words[0], words[1], numbers[0], numbers[1]);
+        box_muller<Real, SIZE>(words[2], words[3], numbers[2], numbers[3]);
+    }
+};
+
+struct Uniform
+{
+    template <typename Real, int SIZE>
+    static void make(const uint32_t (&words)[4][SIZE], Real (&numbers)[4][SIZE])
+    {
+        for (int k = 0; k < 4; k++)
+            for (int i = 0; i < SIZE; i++)
+                numbers[k][i] = philox::uniform<Real>(words[k][i]);
+    }
+};
+
+template <class Kind, typename Real, int REPLICATES, int NEURONS> class Source
 {
     static constexpr int QUARTER = (NEURONS + 3)/4, COUNTERS = REPLICATES*QUARTER; // see noise.py
-    static constexpr int VECTOR = 64/sizeof(Real), MOST = 256;
+    static constexpr int LANES = philox::LANES, VECTOR = sizeof(philox::Words)/sizeof(Real), MOST = 256;
     static constexpr int BLOCKS = (COUNTERS + MOST - 1)/MOST;
     static constexpr int SIZE = ((COUNTERS + BLOCKS - 1)/BLOCKS + VECTOR - 1)/VECTOR*VECTOR;
 
     // Of the counters, and of some more to fill the last block.
-    uint32_t index[BLOCKS*SIZE] = {};
-    int64_t key[BLOCKS*SIZE] = {};
+    philox::Words index[BLOCKS*SIZE/LANES] = {}, key[BLOCKS*SIZE/LANES] = {};
     uint32_t words[4][SIZE];
     Real numbers[4][SIZE];
 
@@ -49,18 +69,21 @@ template <typename Real, int REPLICATES, int NEURONS> class Source
 
     void draw(int start, int64_t step, uint32_t stream)
     {
-        using philox::Word;
-        for (int i = 0; i < SIZE; i++)
+        typedef uint32_t Narrow __attribute__((vector_size(4*LANES)));
+        const philox::Words none = {};
+        for (int i = 0; i < SIZE; i += LANES)
         {
-            Word c0 = (uint32_t)step, c1 = (uint32_t)(step >> 32), c2 = index[start + i], c3 = stream;
-            philox::scramble(c0, c1, c2, c3, key[start + i]);
-            words[0][i] = c0;
-            words[1][i] = c1;
-            words[2][i] = c2;
-            words[3][i] = c3;
+            const philox::Words k = key[(start + i)/LANES];
+            philox::Words c[4] = {none + (uint32_t)step, none + (uint32_t)(step >> 32),
+                                  index[(start + i)/LANES], none + stream};
+            philox::scramble(c[0], c[1], c[2], c[3], k, k >> 32);
+            for (int n = 0; n < 4; n++)
+            {
+                const Narrow narrow = __builtin_convertvector(c[n], Narrow);
+                std::memcpy(words[n] + i, &narrow, sizeof narrow);
+            }
         }
-        box_muller<Real, SIZE>(words[0], words[1], numbers[0], numbers[1]);
-        box_muller<Real, SIZE>(words[2], words[3], numbers[2], numbers[3]);
+        Kind::make(words, numbers);
     }
 
     // What a part of the block brings for the neurons of a replicate.
@@ -80,8 +103,8 @@ public:
     {
         for (int c = 0; c < COUNTERS; c++)
         {
-            index[c] = c%QUARTER;
-            key[c] = keys[c/QUARTER];
+            index[c/LANES][c%LANES] = c%QUARTER;
+            key[c/LANES][c%LANES] = keys[c/QUARTER];
         }
     }
 

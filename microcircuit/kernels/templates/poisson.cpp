@@ -1,12 +1,12 @@
 {# Poisson spikes: neuron i is listed as often as it spikes in this step.                         #}
 {# Its number is the smallest k with uniform <= P(spikes <= k), so 0 where uniform <= exp(-mean).  #}
 {# With a refractory period neurons spike once, and then rest.                                     #}
-{# A counter gives four uniform numbers, for the neurons of the four quarters of a replicate.     #}
 {# USES_VARIABLES { t_in_timesteps, dt, _rate, _space, _first_step, _key, _uniform, _silent, _known, _found } #}
 {% extends 'common_group.cpp' %}
 {% block extra_headers %}
 {% include 'elementary.hpp' %}
 {% include 'philox.hpp' %}
+{% include 'noise.hpp' %}
 {% endblock %}
 {% block maincode %}
     {% set T = c_data_type(variables['_silent'].dtype) %}
@@ -15,7 +15,6 @@
     const {{T}}* __restrict _rates = {{get_array_name(variables['_rate'])}};
     {{T}}* __restrict _silent = {{get_array_name(variables['_silent'])}};
     {{T}}* __restrict _known = {{get_array_name(variables['_known'])}};
-    {{T}}* __restrict _uniform = {{get_array_name(variables['_uniform'])}};
     {# The rates of inputs are constant in a presentation. #}
     if (_step == {{get_array_name(variables['_first_step'])}}[0] || memcmp(_rates, _known, {{replicates*neurons}}*sizeof({{T}})))
         for (int _i = 0; _i < {{replicates*neurons}}; _i++)
@@ -23,23 +22,16 @@
             _known[_i] = _rates[_i];
             _silent[_i] = elementary::exp<{{T}}>(-_rates[_i]*_dt);
         }
+    static noise::Source<noise::Uniform, {{T}}, {{replicates}}, {{neurons}}> _source({{get_array_name(variables['_key'])}});
+    _source.fill(_step, {{stream}}, {{get_array_name(variables['_uniform'])}});
     int32_t* _spikes = {{get_array_name(variables['_space'])}};
     int _count = 0;
     for (int _r = 0; _r < {{replicates}}; _r++)
     {
-        const int64_t _key = {{get_array_name(variables['_key'])}}[_r];
-        for (int _i = 0; _i < {{quarter}}; _i++)
-        {
-            philox::Word _c0 = (uint32_t)_step, _c1 = (uint32_t)(_step >> 32), _c2 = _i, _c3 = {{stream}};
-            philox::scramble(_c0, _c1, _c2, _c3, _key);
-            _uniform[_i] = philox::uniform<{{T}}>(_c0);
-            _uniform[_i + {{quarter}}] = philox::uniform<{{T}}>(_c1);
-            _uniform[_i + {{2*quarter}}] = philox::uniform<{{T}}>(_c2);
-            _uniform[_i + {{3*quarter}}] = philox::uniform<{{T}}>(_c3);
-        }
-        {# Who spikes at all is collected without a branch, which could not be predicted. #}
+        const {{T}}* __restrict _uniform = {{get_array_name(variables['_uniform'])}} + _r*{{neurons}};
         const {{T}}* __restrict _quiet = _silent + _r*{{neurons}};
         int32_t* __restrict _found = {{get_array_name(variables['_found'])}};
+        {# Who spikes at all is collected without a branch, which could not be predicted. #}
         int _spiking = 0;
         {% if refractory %}
         {{T}}* __restrict _rest = {{get_array_name(variables['_rest'])}} + _r*{{neurons}};

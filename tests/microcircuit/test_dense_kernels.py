@@ -215,7 +215,7 @@ def test_learning_rates_may_change_between_runs(compiled, largest_difference):
 
 @pytest.mark.parametrize(
     ("size", "batch", "precision"),
-    [(LARGE, 23, "double"), (LARGE, 23, "single"), ((2, 1), 2, "double")],
+    [(LARGE, 23, "double"), (LARGE, 23, "single"), (LARGE, 5, "double"), ((2, 1), 2, "double")],
 )
 def test_tiles_of_all_sizes(compiled, largest_difference, size, batch, precision):
     shape = circuit(2, batch, size, FEW_CASES)

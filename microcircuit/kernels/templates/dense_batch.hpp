@@ -14,17 +14,20 @@
 
 namespace microcircuit {
 
+// In bytes, and how many there are.
+#if defined(__AVX512F__)
+constexpr int REGISTER = 64, REGISTERS = 32;
+#elif defined(__AVX__)
+constexpr int REGISTER = 32, REGISTERS = 16;
+#elif defined(__aarch64__)
+constexpr int REGISTER = 16, REGISTERS = 32;
+#else
+constexpr int REGISTER = 16, REGISTERS = 16;
+#endif
+
 // A tile's sums, a row of the right factor and a number of the left one fill the registers. Where there
 // are 16 of them GCC needs one to spare, or it loads the right factor again for each row.
-#if defined(__AVX512F__)
-constexpr int REGISTER = 64, TILE_ROWS = 8, TILE_VECTORS = 3;
-#elif defined(__AVX__)
-constexpr int REGISTER = 32, TILE_ROWS = 6, TILE_VECTORS = 2;
-#elif defined(__aarch64__)
-constexpr int REGISTER = 16, TILE_ROWS = 8, TILE_VECTORS = 3;
-#else
-constexpr int REGISTER = 16, TILE_ROWS = 6, TILE_VECTORS = 2;
-#endif
+constexpr int TILE_ROWS = REGISTERS == 32 ? 8 : 6, TILE_VECTORS = REGISTERS == 32 ? 3 : 2;
 
 template <typename T> constexpr int REGISTER_LANES = REGISTER/sizeof(T);
 
@@ -154,7 +157,7 @@ template <typename T, int K, int COLUMNS> struct Panel
 
 template <typename T, int M, int N, int K> class Product
 {
-    static constexpr int PANEL = TILE_VECTORS*REGISTER_LANES<T>;
+    static constexpr int LANES = REGISTER_LANES<T>, PANEL = TILE_VECTORS*LANES;
     static constexpr int REST = N % PANEL, WHOLE = N - REST;
     typedef Panel<T, K, PANEL> Wide;
     typedef Panel<T, K, REST> Last;
@@ -190,6 +193,71 @@ template <typename T, int M, int N, int K> class Product
             across<ROWS/2, END>(left, panels, result);
     }
 
+    // Panels of the right factor turned, one after the other.
+    template <class Result>
+    static inline void turned(const T* left, const T* right, Result result)
+    {
+        alignas(REGISTER) static T panel[(size_t)K*PANEL];
+        for (int n = 0; n < WHOLE; n += PANEL)
+        {
+            Wide::turn(right + (size_t)n*K, panel);
+            down<Wide, TILE_ROWS, 0>(left, panel, result.from(0, n));
+        }
+        if constexpr (REST > 0)
+        {
+            Last::turn(right + (size_t)WHOLE*K, panel);
+            down<Last, TILE_ROWS, 0>(left, panel, result.from(0, WHOLE));
+        }
+    }
+
+    // Sums whose terms lie side by side in both factors.
+    template <int ROWS, int L, int BEGIN, class Result>
+    static inline void dots(const T* __restrict left, const T* __restrict right,
+                            typename Vector<T, L>::type (&sums)[M][ROWS], Result result)
+    {
+        constexpr int END = BEGIN + (K - BEGIN)/L*L;
+        for (int k = BEGIN; k < END; k += L)
+        {
+            typename Vector<T, L>::type rows[ROWS];
+            #pragma GCC unroll 8
+            for (int r = 0; r < ROWS; r++)
+                rows[r] = load<T, L>(right + (size_t)r*K + k);
+            #pragma GCC unroll 8
+            for (int m = 0; m < M; m++)
+            {
+                const typename Vector<T, L>::type factor = load<T, L>(left + (size_t)m*K + k);
+                #pragma GCC unroll 8
+                for (int r = 0; r < ROWS; r++)
+                    sums[m][r] += factor*rows[r];
+            }
+        }
+        if constexpr (END < K)
+        {
+            typename Vector<T, L/2>::type halves[M][ROWS];
+            for (int m = 0; m < M; m++)
+                for (int r = 0; r < ROWS; r++)
+                    halves[m][r] = fold<T, L>(sums[m][r]);
+            dots<ROWS, L/2, END>(left, right, halves, result);
+        }
+        else
+            for (int m = 0; m < M; m++)
+                for (int r = 0; r < ROWS; r++)
+                    result.template take<1>(m, r, sum<T, L>(sums[m][r]));
+    }
+
+    template <int ROWS, int FIRST, class Result>
+    static inline void few(const T* left, const T* right, Result result)
+    {
+        constexpr int END = FIRST + (N - FIRST)/ROWS*ROWS;
+        for (int n = FIRST; n < END; n += ROWS)
+        {
+            typename Vector<T, LANES>::type sums[M][ROWS] = {};
+            dots<ROWS, LANES, 0>(left, right + (size_t)n*K, sums, result.from(0, n));
+        }
+        if constexpr (END < N)
+            few<ROWS/2, END>(left, right, result);
+    }
+
 public:
     // left^T right of matrices [K, M] and [K, N], along the rows of a large result.
     template <class Result>
@@ -203,21 +271,15 @@ public:
         across<TILE_ROWS, 0>(left, panels, result);
     }
 
-    // left right^T of matrices [M, K] and [N, K], along the rows of a large right factor.
+    // left right^T of matrices [M, K] and [N, K], along the rows of a large right factor. Fewer rows of
+    // the left one than a tile has do not pay for turning it.
     template <class Result>
     static COMPILED_ALONE void inner(const T* left, const T* right, Result result)
     {
-        alignas(REGISTER) static T panel[(size_t)K*PANEL];
-        for (int n = 0; n < WHOLE; n += PANEL)
-        {
-            Wide::turn(right + (size_t)n*K, panel);
-            down<Wide, TILE_ROWS, 0>(left, panel, result.from(0, n));
-        }
-        if constexpr (REST > 0)
-        {
-            Last::turn(right + (size_t)WHOLE*K, panel);
-            down<Last, TILE_ROWS, 0>(left, panel, result.from(0, WHOLE));
-        }
+        if constexpr (M < TILE_ROWS)
+            few<TILE_ROWS*TILE_VECTORS/(M + 1), 0>(left, right, result);
+        else
+            turned(left, right, result);
     }
 };
 

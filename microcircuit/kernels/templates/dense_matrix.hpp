@@ -106,7 +106,9 @@ template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED,
 class DenseMatrix
 {
     static constexpr int LANES = REGISTER_LANES<T>;
-    static constexpr int ROWS = 5; // share what is loaded of the signal; divides round numbers
+    // Rows share what is loaded of the signal, and each needs registers for its sum and its factors.
+    // Five divide round numbers.
+    static constexpr int ROWS = FILTERED && REGISTERS == 16 ? 3 : 5;
     // Bounds cut off each step's change, so it can't wait.
     static constexpr int MOST_TERMS = FILTERED && BATCH == 1 && !BOUNDED ? 2 : 1;
     // A presynaptic factor that is not the signal need not stay the same with it.
@@ -484,19 +486,15 @@ public:
         summed = SUMS_TERMS && constant && terms == 1;
         const int n = summed ? 0 : terms++;
         if (!summed)
-            std::memcpy(factor[n], pre, sizeof factor[n]);
-        for (int j = 0; j < BATCH*POST; j++)
         {
-            const T gated = on ? post[j] : T(0);
-            const T before = summed ? weight_term[n][j] : T(0);
-            if constexpr (FILTERED)
-            {
-                weight_term[n][j] = before;
-                filter_term[n][j] = decay*gated + (summed ? filter_term[n][j] : T(0));
-            }
-            else
-                weight_term[n][j] = before + rate*gated;
+            std::memcpy(factor[n], pre, sizeof factor[n]);
+            std::memset(weight_term[n], 0, sizeof weight_term[n]);
+            std::memset(filter_term[n], 0, sizeof filter_term[n]);
         }
+        T* __restrict term = FILTERED ? filter_term[n] : weight_term[n];
+        const T scale = FILTERED ? decay : rate;
+        for (int j = 0; on && j < BATCH*POST; j++)
+            term[j] += scale*post[j];
     }
 };
 

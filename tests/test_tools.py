@@ -277,10 +277,16 @@ def ci(tmp_path):
     return command, run
 
 
+def compilers(tmp_path):
+    """Both that CI tests with."""
+    script(tmp_path / "bin/g++", "exit 0")
+    script(tmp_path / "bin/clang++", "exit 0")
+
+
 def test_ci_lints_and_tests_where_nothing_is_missing(ci, tmp_path):
     command, run = ci
     interpreter(tmp_path / "bin/python3", 313)
-    script(tmp_path / "bin/g++", "exit 0")
+    compilers(tmp_path)
     command("make")
     finished, log = run()
     assert finished.returncode == 0
@@ -290,7 +296,7 @@ def test_ci_lints_and_tests_where_nothing_is_missing(ci, tmp_path):
 def test_ci_gives_its_slurm_to_the_tests_and_leaves_nothing_of_it(ci, tmp_path):
     command, run = ci
     interpreter(tmp_path / "bin/python3", 313)
-    script(tmp_path / "bin/g++", "exit 0")
+    compilers(tmp_path)
     command("make", f'[ "$1" = lint ] || {{ echo "$SLURM_CONF" > {tmp_path}/seen; exit 2; }}')
     finished, log = run()
     assert finished.returncode == 2
@@ -303,7 +309,7 @@ def test_ci_gives_its_slurm_to_the_tests_and_leaves_nothing_of_it(ci, tmp_path):
 def test_ci_fails_where_no_slurm_can_be_had(ci, tmp_path):
     command, run = ci
     interpreter(tmp_path / "bin/python3", 313)
-    script(tmp_path / "bin/g++", "exit 0")
+    compilers(tmp_path)
     command("make")
     script(tmp_path / "tools/slurm.sh", '[ "$1" = stop ] || { echo "no Slurm here" >&2; exit 1; }')
     finished, log = run()
@@ -314,7 +320,7 @@ def test_ci_fails_where_no_slurm_can_be_had(ci, tmp_path):
 def test_ci_fails_when_lint_fails(ci, tmp_path):
     command, run = ci
     interpreter(tmp_path / "bin/python3", 313)
-    script(tmp_path / "bin/g++", "exit 0")
+    compilers(tmp_path)
     command("make", "exit 2")
     finished, log = run()
     assert (finished.returncode, log) == (2, ["make lint"])
@@ -331,7 +337,7 @@ def test_ci_installs_what_is_missing(ci, tmp_path):
         "apt-get update -qq",
         "apt-cache show python3.13-venv",
         "apt-cache show python3.12-venv",
-        "apt-get install -qq --no-install-recommends g++ python3.12-venv",
+        "apt-get install -qq --no-install-recommends g++ clang python3.12-venv",
         "make lint",
         "slurm start",
         "make test",
@@ -339,9 +345,20 @@ def test_ci_installs_what_is_missing(ci, tmp_path):
     ]
 
 
+def test_ci_installs_the_compiler_that_is_missing(ci, tmp_path):
+    command, run = ci
+    interpreter(tmp_path / "bin/python3", 313)
+    script(tmp_path / "bin/g++", "exit 0")
+    command("make")
+    command("apt-get")
+    finished, log = run()
+    assert finished.returncode == 0
+    assert "apt-get install -qq --no-install-recommends clang" in log
+
+
 def test_ci_says_so_when_there_is_no_python_to_install(ci, tmp_path):
     command, run = ci
-    script(tmp_path / "bin/g++", "exit 0")
+    compilers(tmp_path)
     command("make")
     command("apt-get")
     command("apt-cache", "exit 100")
@@ -355,4 +372,4 @@ def test_ci_says_so_when_there_is_no_apt(ci, tmp_path):
     _, run = ci
     finished, _ = run()
     assert finished.returncode == 1
-    assert "Missing: make g++ python." in finished.stderr
+    assert "Missing: make g++ clang python." in finished.stderr

@@ -18,11 +18,11 @@ from benchmarks.timing import cpu_seconds, enough_steps, in_a_process
 from microcircuit.circuit import Circuit
 from microcircuit.devices import CppProgram
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
-from microcircuit.network import Precision, Structure
 from microcircuit.reference import ReferenceProgram
 from microcircuit.replicates import stack
 from microcircuit.schedule import Presentations
 from microcircuit.state import State, initial_state, parameter_values
+from microcircuit.structure import Precision, Structure
 
 type Size = Literal["regression", "mnist"]
 

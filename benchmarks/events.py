@@ -25,11 +25,11 @@ from microcircuit import provenance
 from microcircuit.analysis.figures.style import GREY, page, paper_style
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import COMPILER_FLAGS, CppProgram, compiler
-from microcircuit.network import Structure
 from microcircuit.reference import ReferenceProgram
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import ExponentialKernel, Poisson
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 type Form = Literal["events", "neurons", "dense", "stock"]
 

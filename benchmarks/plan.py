@@ -9,7 +9,7 @@ from benchmarks.circuits import MNIST_VARIANTS, CircuitCase, Setup
 from benchmarks.nest_peer import NestCase
 from benchmarks.projection import Projection, ProjectionCase, Rule, StepsCase
 from benchmarks.results import About
-from microcircuit.network import DTYPES
+from microcircuit.structure import DTYPES
 
 REFERENCE = 784, 500
 """Inputs and neurons of the projection that the targets are about: a first area on MNIST."""

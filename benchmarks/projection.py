@@ -21,8 +21,9 @@ from benchmarks.results import About
 from benchmarks.standalone import Run, compile_program, run_program
 from benchmarks.timing import enough_steps, in_a_process
 from microcircuit.dense import LEARN_ORDER, DenseProjection
-from microcircuit.network import FACTOR_ORDER, Precision
+from microcircuit.network import FACTOR_ORDER
 from microcircuit.reference import DRIVE, FILTERED, FIXED, PLASTIC
+from microcircuit.structure import Precision
 
 type Rule = Literal["fixed", "plastic", "filtered"]
 

@@ -18,7 +18,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from microcircuit.devices import CppProgram
 from microcircuit.devices.activation import active
 from microcircuit.devices.compilation import compiled
-from microcircuit.network import Precision
+from microcircuit.structure import Precision
 
 TIMED_RUNS = """
 std::cout.precision(17);

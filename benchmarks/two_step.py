@@ -21,12 +21,12 @@ from benchmarks.timing import take_turns
 from benchmarks.two_step_peer import Network
 from microcircuit.experiment import Experiment
 from microcircuit.models.sacramento2018_mnist import SacramentoMnist, draw_weights
-from microcircuit.network import Precision
 from microcircuit.protocols.mnist import Mnist
 from microcircuit.run import Request
 from microcircuit.schedule import Presentations
 from microcircuit.simulation import DeviceSettings, compile_for
 from microcircuit.state import State, initial_state
+from microcircuit.structure import Precision
 from microcircuit.together import Together
 
 EPOCH = 55_000

@@ -22,27 +22,21 @@ One step, in Brian2's schedule, computes everything from the values at its start
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-import numpy as np
 from brian2 import Clock, Equations, Network, NeuronGroup, linked_var
 from brian2.core.base import BrianObject
-from brian2.core.variables import Variables
 from brian2.equations.equations import extract_constant_subexpressions
-from brian2.groups.group import Group
 
 from microcircuit import elementary
-from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population, Projection
 from microcircuit.dense import DRIVE_ORDER, DenseProjection
 from microcircuit.events import EventProjection, stretch_of
 from microcircuit.kernels import Kernel
 from microcircuit.noise_source import NoiseSource, euler, terms
-from microcircuit.records import Mean, Record, Spikes, Trace
-from microcircuit.schedule import input_size
+from microcircuit.presenter import Presenter
+from microcircuit.recorder import Recorder
 from microcircuit.spike_objects import (
-    SPACE,
     arrived_name,
     filter_name,
     filter_object,
@@ -50,201 +44,11 @@ from microcircuit.spike_objects import (
 )
 from microcircuit.spikes import ExponentialKernel
 from microcircuit.stages import Evaluation
+from microcircuit.structure import Structure
 
 SWEEP_ORDER = -1000
 """Of the first step of a circuit's sweeps; the others follow."""
 FACTOR_ORDER = -2
-RECORD_ORDER = 0
-
-Precision = Literal["double", "single"]
-
-DTYPES: Mapping[Precision, type[np.floating]] = {"double": np.float64, "single": np.float32}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Structure:
-    """All that generated code depends on; circuits that differ in nothing else share a program.
-
-    Parameters
-    ----------
-    circuit : Circuit
-        Its numbers are ignored, but for sizes and dt.
-    inputs : tuple of str
-        Variables that the schedule sets.
-    records : tuple of Record
-        What is recorded.
-    longest : int
-        Most steps in a presentation.
-    capacity : int
-        Most presentations in a chunk.
-    precision : "double" or "single"
-        Of all real variables.
-    """
-
-    circuit: Circuit
-    inputs: tuple[str, ...]
-    records: tuple[Record, ...]
-    longest: int
-    capacity: int
-    precision: Precision = "double"
-
-    def neurons(self, population: str) -> int:
-        """Return the number of neurons over all replicates and the batch."""
-        circuit = self.circuit
-        return circuit.replicates * circuit.batch * circuit.population(population).size
-
-    def checks(self) -> list[tuple[str, str, float, float]]:
-        """Return what is watched for divergence: (population, variable, low, high)."""
-        found = []
-        largest = float(np.finfo(DTYPES[self.precision]).max)
-        for population in self.circuit.populations:
-            for name in sorted({*population.states, *population.limits}):
-                low, high = population.limits.get(name, (-largest, largest))
-                found.append((population.name, name, float(low), float(high)))
-        return found
-
-
-def table_name(key: str) -> str:
-    """Return the presenter's name for the table of a driven variable."""
-    return key.replace(".", "__")
-
-
-class Presenter(Group, BrianObject):
-    """Sets the stimuli at each onset, ends the run after the last presentation, and stands guard.
-
-    Attributes
-    ----------
-    first_step, count, presentation, diverged : [1] int64
-        First step and number of presentations of the chunk; the current one; number of the check
-        (from 1) that failed, else 0.
-    onset : [capacity + 1] int64
-        First step of each presentation, and the step after the last.
-    learning : [capacity] int32
-        Zero freezes all weights.
-    """
-
-    add_to_magic_network = True
-
-    def __init__(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> None:
-        clock = next(iter(groups.values())).clock
-        BrianObject.__init__(self, name="presenter", clock=clock, when="before_start", order=-1)
-        self.codeobj_class = None
-        self.variables = Variables(self)
-        self.variables.add_constant("N", structure.capacity)
-        self.variables.create_clock_variables(clock)
-        for name in ("first_step", "count", "presentation", "diverged"):
-            self.variables.add_array(name, size=1, dtype=np.int64)
-        self.variables.add_array("onset", size=structure.capacity + 1, dtype=np.int64)
-        self.variables.add_array("learning", size=structure.capacity, dtype=np.int32)
-        self._contained_objects = [self._present(structure, groups), self._guard(structure, groups)]
-        self._enable_group_attributes()
-
-    def _present(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> Kernel:
-        inputs, references = [], {}
-        for number, key in enumerate(structure.inputs):
-            population, variable = key.split(".")
-            size = input_size(structure.circuit, key)
-            self.variables.add_array(table_name(key), size=structure.capacity * size)
-            references[f"_table_{number}"] = (self, table_name(key))
-            references[f"_target_{number}"] = (groups[population], variable)
-            inputs.append((f"_table_{number}", f"_target_{number}", size))
-        return Kernel(
-            self,
-            "present",
-            name="presenter_present",
-            references=references,
-            constants={"inputs": inputs},
-            when="before_start",
-            order=-1,
-        )
-
-    def _guard(self, structure: Structure, groups: Mapping[str, NeuronGroup]) -> Kernel:
-        checks, references = [], {}
-        for number, (population, variable, low, high) in enumerate(structure.checks()):
-            references[f"_check_{number}"] = (groups[population], variable)
-            checks.append(
-                (f"_check_{number}", structure.neurons(population), repr(low), repr(high))
-            )
-        return Kernel(
-            self,
-            "guard",
-            name="presenter_guard",
-            references=references,
-            constants={"checks": checks},
-            when="end",
-            order=0,
-        )
-
-
-class Recorder(Group, BrianObject):
-    """Fills one table with the rows of a record.
-
-    Attributes
-    ----------
-    table : [rows * width]
-        One row a sample or a presentation.
-    """
-
-    add_to_magic_network = True
-
-    def __init__(
-        self, record: Record, structure: Structure, group: NeuronGroup, presenter: Presenter
-    ) -> None:
-        name = recorder_name(record)
-        BrianObject.__init__(self, name=name, clock=group.clock, when="groups", order=RECORD_ORDER)
-        self.codeobj_class = None
-        self.variables = Variables(self)
-        self.variables.add_constant("N", 1)
-        width = record_width(record, structure)
-        size = rows(record, structure) * width
-        references: dict[str, tuple[Group, str]] = {"_table": (self, "table")}
-        constants: dict[str, object] = {}
-        when = "groups"
-        if isinstance(record, Spikes):
-            self.variables.add_array("table", size=size, dtype=np.int8)
-            references |= {
-                "_space": (group, SPACE),
-                "_first_step": (presenter, "first_step"),
-            }
-            template, constants = "record_spikes", {"room": group.variables[SPACE].size - 1}
-            when = "synapses"
-        elif isinstance(record, Trace):
-            self.variables.add_array("table", size=size, dtype=np.float32)
-            self.variables.add_array("interval", size=1, dtype=np.int64)
-            references |= {
-                "_interval": (self, "interval"),
-                "_first_step": (presenter, "first_step"),
-            }
-            template = "record_trace"
-        else:
-            # Double in any case: a sum over many steps would lose digits.
-            self.variables.add_array("table", size=size, dtype=np.float64)
-            self.variables.add_array("sum", size=width, dtype=np.float64)
-            self.variables.add_array("last", size=1, dtype=np.int64)
-            references |= {
-                "_sum": (self, "sum"),
-                "_last": (self, "last"),
-                "_presentation": (presenter, "presentation"),
-                "_onset": (presenter, "onset"),
-            }
-            template = "record_mean"
-            constants = {"rows": width, "block": structure.neurons(record.population) // width}
-        self._contained_objects = [
-            Kernel(
-                group,
-                template,
-                name=f"{name}_kernel",
-                references=references,
-                code=""
-                if isinstance(record, Spikes)
-                else f"_value = {elementary.substituted(record.expression)}",
-                outputs=() if isinstance(record, Spikes) else ("_value",),
-                constants=constants,
-                when=when,
-                order=RECORD_ORDER,
-            )
-        ]
-        self._enable_group_attributes()
 
 
 class Connect(Protocol):
@@ -260,29 +64,6 @@ class Connect(Protocol):
         accumulate: bool,
     ) -> BrianObject:
         """Return the object; with `accumulate` it adds to what another projection has set."""
-
-
-def recorder_name(record: Record) -> str:
-    """Return the name of the object that records it."""
-    return f"record_{record.population}_{record.name}"
-
-
-def record_width(record: Record, structure: Structure) -> int:
-    """Return the number of values in a row: R*B*N, or R*B for a mean across neurons."""
-    if isinstance(record, Mean) and record.across_neurons:
-        return structure.circuit.replicates * structure.circuit.batch
-    return structure.neurons(record.population)
-
-
-def rows(record: Record, structure: Structure) -> int:
-    """Return the most rows that a chunk can fill."""
-    if isinstance(record, Mean):
-        return structure.capacity
-    if isinstance(record, Spikes):
-        return structure.capacity * structure.longest
-    return (
-        structure.capacity * structure.longest // steps(record.interval, structure.circuit.dt) + 1
-    )
 
 
 def build(structure: Structure, connect: Connect | None = None) -> Network:

@@ -10,11 +10,12 @@ from microcircuit.checks import steps
 from microcircuit.devices import Chunk
 from microcircuit.experiment import Probe
 from microcircuit.expressions import unit_name
-from microcircuit.network import Structure, recorder_name
+from microcircuit.recorder import recorder_name
 from microcircuit.records import Mean, Spikes, Trace, record_units
 from microcircuit.schedule import Presentations, Schedule, in_full, input_shape
 from microcircuit.segments import Dataset
 from microcircuit.state import State
+from microcircuit.structure import Structure
 
 MILLISECONDS = 1e3
 SAMPLE = 32

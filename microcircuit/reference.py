@@ -21,9 +21,11 @@ from microcircuit import network
 from microcircuit.circuit import Circuit, CircuitError, Projection
 from microcircuit.dense import LEARN_ORDER
 from microcircuit.devices import Chunk, Program
-from microcircuit.network import Presenter, Structure, factor_variables
+from microcircuit.network import factor_variables
+from microcircuit.presenter import Presenter
 from microcircuit.schedule import Presentations
 from microcircuit.state import State, synaptic
+from microcircuit.structure import Structure
 
 DRIVE = "{target}_post = w*{signal}_pre : 1 (summed)\n"
 FIXED = "w : 1\n"

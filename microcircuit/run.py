@@ -19,12 +19,12 @@ import numpy as np
 from microcircuit import provenance
 from microcircuit.devices import Chunk
 from microcircuit.experiment import Experiment, Probe, no_metrics
-from microcircuit.network import Structure
 from microcircuit.progress import Progress
 from microcircuit.recording import Recording, live_value
 from microcircuit.schedule import Presentations
 from microcircuit.state import State, initial_state, synaptic
 from microcircuit.storage import RunFolder
+from microcircuit.structure import Structure
 
 type ProgressDisplay = Callable[[int, int, str], AbstractContextManager[Progress]]
 """Makes a progress display from the presentations done, in all, and the name of the live value."""

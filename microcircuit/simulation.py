@@ -18,14 +18,15 @@ from microcircuit.config import Config, to_dict
 from microcircuit.devices import DEVICES, Program
 from microcircuit.experiment import Experiment, ProtocolParameters
 from microcircuit.folders import DivergenceError
-from microcircuit.network import Precision, Structure, record_width, rows
 from microcircuit.parameters import POSITIVE, In, parameters
 from microcircuit.progress import no_progress, progress_bar
+from microcircuit.recorder import record_width, rows
 from microcircuit.results import Results, holds_unfinished_run
 from microcircuit.run import ProgressDisplay, Request, Run
 from microcircuit.schedule import input_size
 from microcircuit.state import initial_state
 from microcircuit.storage import RunFolder
+from microcircuit.structure import Precision, Structure
 from microcircuit.together import Together, run_to_end
 
 __all__ = [

@@ -11,8 +11,8 @@ from brian2 import Quantity
 from microcircuit import seeding
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, CircuitError, Population, Projection
-from microcircuit.network import Structure, recorder_name
 from microcircuit.noise_source import noise_name, terms
+from microcircuit.recorder import recorder_name
 from microcircuit.records import Mean, Trace
 from microcircuit.spike_objects import (
     arrived_name,
@@ -23,6 +23,7 @@ from microcircuit.spike_objects import (
     trace_name,
 )
 from microcircuit.spikes import Kernel, Poisson
+from microcircuit.structure import Structure
 
 State = dict[str, np.ndarray]
 

@@ -10,7 +10,7 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import RuntimeDevice, reset_device
 
 from microcircuit.devices.program import ProgramError
-from microcircuit.network import DTYPES, Precision
+from microcircuit.structure import DTYPES, Precision
 
 COMPILER_FLAGS = (
     "-w",

@@ -15,7 +15,8 @@ from microcircuit.devices import compilation, cuda_functions
 from microcircuit.devices.cpp_program import compiler
 from microcircuit.devices.program import Build, ProgramError
 from microcircuit.devices.standalone_program import StandaloneProgram
-from microcircuit.network import Structure, build
+from microcircuit.network import build
+from microcircuit.structure import Structure
 
 CURAND = "curand"
 """Folder in a project for links to cuRAND, where the toolkit has none."""

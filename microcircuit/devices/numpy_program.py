@@ -4,8 +4,9 @@ import numpy as np
 
 from microcircuit.devices.activation import FOREVER, active, arrays
 from microcircuit.devices.program import Build, Program
-from microcircuit.network import Structure, build
+from microcircuit.network import build
 from microcircuit.state import State
+from microcircuit.structure import Structure
 
 
 class NumpyProgram(Program):

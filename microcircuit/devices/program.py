@@ -10,11 +10,14 @@ from brian2 import Network
 
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit
-from microcircuit.network import Structure, build, record_width, recorder_name, rows, table_name
+from microcircuit.network import build
+from microcircuit.presenter import table_name
+from microcircuit.recorder import record_width, recorder_name, rows
 from microcircuit.records import Mean, Spikes, Trace
 from microcircuit.schedule import Presentations, tables
 from microcircuit.spike_objects import average_name
 from microcircuit.state import State
+from microcircuit.structure import Structure
 
 SECONDS = "seconds"
 """What a program returns beside its arrays, all of which have a dot in their names."""

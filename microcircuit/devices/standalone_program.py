@@ -19,8 +19,9 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from microcircuit.devices.activation import FOREVER, active, arrays
 from microcircuit.devices.compilation import compiled
 from microcircuit.devices.program import SECONDS, Build, Program, ProgramError
-from microcircuit.network import Structure, build
+from microcircuit.network import build
 from microcircuit.state import State
+from microcircuit.structure import Structure
 
 BAD_ARRAY = re.compile(r"^(Error reading|Could not read) '", re.MULTILINE)
 """How Brian2's programs report on stderr an array that they can't read. They go on with the values

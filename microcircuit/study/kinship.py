@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from microcircuit.computation import Computation
 from microcircuit.config import Config
 from microcircuit.experiment import Experiment, Probe
-from microcircuit.network import Structure, record_width, rows
+from microcircuit.recorder import record_width, rows
 from microcircuit.records import Mean, Record, Spikes, Trace
 from microcircuit.replicates import structure_key
 from microcircuit.simulation import DeviceSettings, structure_of
+from microcircuit.structure import Structure
 from microcircuit.work import Work
 
 DIGITS = 16

@@ -10,12 +10,12 @@ from brian2 import Hz, ms, second
 from scipy.stats import poisson
 
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.noise import philox
 from microcircuit.records import Mean, Spikes, Trace
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import Average, Poisson, SynapticKernel
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 R, B = 3, 2
 """The most replicates and presentations at once; there are numbers for as many."""

@@ -11,8 +11,9 @@ from brian2 import NeuronGroup
 from microcircuit.circuit import Circuit, Population
 from microcircuit.dense import DenseProjection
 from microcircuit.devices import CppProgram, NumpyProgram
-from microcircuit.network import Structure, build
+from microcircuit.network import build
 from microcircuit.schedule import Presentations
+from microcircuit.structure import Structure
 
 PRE, POST, STEPS = 21, 9, 90
 """Rows that no register divides, a number of rows that no block of rows does, and time steps."""

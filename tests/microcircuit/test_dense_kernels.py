@@ -21,9 +21,9 @@ from jinja2 import Environment, FileSystemLoader
 
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import COMPILER_FLAGS, compiler
-from microcircuit.network import Structure
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 SMALL = 21, 9
 """PRE, POST: rows that no register divides, and a number of rows that no block of rows does."""

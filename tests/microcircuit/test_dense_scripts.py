@@ -9,7 +9,8 @@ from brian2 import Network, NeuronGroup, linked_var, ms, prefs, start_scope
 
 from microcircuit.circuit import Circuit, Population
 from microcircuit.dense import DenseProjection
-from microcircuit.network import Structure, build
+from microcircuit.network import build
+from microcircuit.structure import Structure
 
 SCRIPT = '''
 import sys

@@ -12,11 +12,11 @@ import pytest
 from brian2 import Hz, ms, second
 
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.records import Spikes, Trace
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import ExponentialKernel, Poisson, SynapticKernel
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 DEVICES = "cpp", "numpy"
 R, B = 3, 2

@@ -9,10 +9,10 @@ import pytest
 from brian2 import ms
 
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 R, B, A, C = 2, 3, 4, 3
 DT = 1e-4

@@ -6,11 +6,11 @@ from brian2 import Equations, ms
 
 from microcircuit import seeding
 from microcircuit.circuit import Circuit, Population
-from microcircuit.network import Structure
 from microcircuit.noise import normals, of_neurons
 from microcircuit.noise_source import euler
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 
 def test_noise_terms_are_numbered_by_their_names():

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from microcircuit.checks import steps
 from microcircuit.circuit import Circuit, Population
 from microcircuit.devices import Program
-from microcircuit.network import Structure, recorder_name, rows
+from microcircuit.recorder import recorder_name, rows
 from microcircuit.recording import SAMPLE, Recording, live_value
 from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations, Schedule
+from microcircuit.structure import Structure
 
 CELLS = Circuit(
     populations=(Population(name="cells", size=1, equations="dv/dt = -v/(5*ms) : 1"),), dt=0.1 * ms

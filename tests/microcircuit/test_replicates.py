@@ -7,12 +7,12 @@ import pytest
 from brian2 import ms
 
 from microcircuit.circuit import Circuit, CircuitError, Population
-from microcircuit.network import Structure
 from microcircuit.records import Mean, Trace
 from microcircuit.replicates import stack, stack_experiments
 from microcircuit.schedule import Presentations
 from microcircuit.simulation import structure_of
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 TOLERANCE = 1e-10
 """Between devices, and for sums over a batch: exp and sums differ in their last bits, which nothing

@@ -6,11 +6,11 @@ from scipy import stats
 
 from microcircuit import seeding
 from microcircuit.circuit import Circuit, Population
-from microcircuit.network import Structure
 from microcircuit.records import Spikes
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import MOST, Poisson
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 DT = 1e-4
 SIZES = 1, 2, 3, 5, 33, 801

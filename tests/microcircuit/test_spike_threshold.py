@@ -9,12 +9,12 @@ import pytest
 from brian2 import Hz, ms, mV
 
 from microcircuit.circuit import Circuit, CircuitError, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.records import Spikes, Trace
 from microcircuit.replicates import stack, structure_key
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import ExponentialKernel, Threshold
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 DEVICES = "cpp", "numpy"
 N, R, B = 7, 3, 2

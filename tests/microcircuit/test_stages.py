@@ -6,10 +6,10 @@ from brian2 import Equations, ms
 
 from microcircuit import elementary
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.schedule import Presentations
 from microcircuit.stages import inlined, stages
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 EQUATIONS = """
 dv/dt = (a - v)/(10*ms) : 1

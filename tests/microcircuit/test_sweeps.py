@@ -7,10 +7,10 @@ import pytest
 from brian2 import mV
 
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
-from microcircuit.network import Structure
 from microcircuit.population import assignments
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 SIZES = 7, 5, 3
 EQUATIONS = """

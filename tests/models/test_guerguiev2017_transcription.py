@@ -13,10 +13,10 @@ import pytest
 from brian2 import Quantity, ms
 
 from microcircuit.models.guerguiev2017 import Guerguiev2017, build_circuit
-from microcircuit.network import Structure
 from microcircuit.records import Spikes
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 TOLERANCE = 1e-9
 """Relative to the largest change of a projection's weights."""

@@ -13,11 +13,11 @@ from microcircuit.models.sacramento2018_generative import (
     generative_circuit,
 )
 from microcircuit.models.sacramento2018_two_step import TEACHER
-from microcircuit.network import Structure
 from microcircuit.parameters import ParameterError
 from microcircuit.records import Mean
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 PIXELS, HIDDEN, CLASSES, BATCH = 7, 5, 10, 3
 MODEL = SacramentoGenerative(

@@ -9,11 +9,11 @@ from brian2 import Hz, ms, mV, nS, pA
 from microcircuit.circuit import Circuit
 from microcircuit.models import sacramento2018
 from microcircuit.models.sacramento2018_lif import Sacramento2018Lif, build_circuit, draw_weights
-from microcircuit.network import Structure
 from microcircuit.parameters import ParameterError
 from microcircuit.records import Mean
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 MODEL = Sacramento2018Lif(areas=(3, 4, 2))
 

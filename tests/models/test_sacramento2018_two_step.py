@@ -10,11 +10,11 @@ from microcircuit.devices import DEVICES
 from microcircuit.models import sacramento2018_full as full
 from microcircuit.models.sacramento2018_mnist import SacramentoMnist, draw_weights
 from microcircuit.models.sacramento2018_two_step import TEACHER, present, two_step_circuit
-from microcircuit.network import Structure
 from microcircuit.parameters import ParameterError
 from microcircuit.records import Mean
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 INPUTS, CLASSES, BATCH = 7, 10, 3
 FIXED = SacramentoMnist(

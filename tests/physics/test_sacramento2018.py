@@ -8,10 +8,10 @@ from brian2 import ms
 
 from microcircuit.devices import NumpyProgram
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
-from microcircuit.network import Structure
 from microcircuit.records import Mean
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values, with_overrides
+from microcircuit.structure import Structure
 
 INPUTS = "input.pattern", "output.v_target", "output.g_teacher"
 SETTLING = 1500

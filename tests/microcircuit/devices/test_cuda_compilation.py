@@ -14,11 +14,11 @@ from microcircuit import cuda_toolkit
 from microcircuit.circuit import Circuit, CircuitError, LearningRule, Population, Projection
 from microcircuit.cuda_toolkit import Toolkit
 from microcircuit.devices import CudaProgram, ProgramError, compilation, cuda_program, toolchain
-from microcircuit.network import Structure
 from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations
 from microcircuit.spikes import Average, Poisson
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 
 def smallest(batch=1):

@@ -14,10 +14,11 @@ from brian2 import NeuronGroup, ms
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.dense import DenseProjection
 from microcircuit.devices import CudaProgram, NumpyProgram
-from microcircuit.network import Structure, build
+from microcircuit.network import build
 from microcircuit.records import Mean, Trace
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 TOLERANCE = 1e-10
 """Sums are cut into other pieces, products and sums fused, and exp, log and cos are CUDA's: all

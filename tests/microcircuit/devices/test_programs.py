@@ -19,10 +19,11 @@ from microcircuit.cache import cache_folder
 from microcircuit.circuit import Circuit, LearningRule, Population, Projection
 from microcircuit.devices import DEVICES, CppProgram, NumpyProgram, ProgramError, compilation
 from microcircuit.devices.activation import active
-from microcircuit.network import Structure, build
+from microcircuit.network import build
 from microcircuit.records import Trace
 from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
+from microcircuit.structure import Structure
 
 TOLERANCE = 1e-10
 """Devices differ in the order of sums and in the last bits of exp; test_reference.py has more."""

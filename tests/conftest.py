@@ -225,12 +225,12 @@ class Library:
 
 @pytest.fixture(scope="session")
 def shared_library(tmp_path_factory):
-    """Compile a source as programs are: ``shared_library(source)``."""
+    """Compile a source as programs are: ``shared_library(source)``, or with another compiler."""
 
-    def compile_source(source):
+    def compile_source(source, compiled_by=None):
         folder = tmp_path_factory.mktemp("library")
         (folder / "source.cpp").write_text(source)
-        command = shlex.split(compiler())
+        command = shlex.split(compiled_by or compiler())
         version = subprocess.run(
             [*command, "--version"], capture_output=True, text=True, check=True
         )

@@ -25,8 +25,11 @@ from microcircuit.schedule import Presentations
 from microcircuit.state import initial_state, parameter_values
 from microcircuit.structure import Structure
 
-SMALL = 21, 9
-"""PRE, POST: rows that no register divides, and a number of rows that no block of rows does."""
+SMALL = 21, 13
+"""PRE, POST: rows that no register divides, and a number of rows that no block of rows does.
+
+Blocks of five rows, or three, are taken more than once, and leave a remainder.
+"""
 LARGE = 107, 61
 """Several panels and tiles of a batch's products, and remainders of all kinds."""
 STEPS = 40, 1, 2, 57, 3, 40
@@ -301,18 +304,11 @@ template <typename Real, int POST, int PRE, bool FILTERED, bool BOUNDED> void ru
         for (int i = 0; i < PRE && step < 8; i++) // then the signal stays
             x[i] = std::cos(step + i);
         matrix.template drive<false>(w, filtered, x, y, false);
-        matrix.learn(w, filtered, y, x, 0.01, 0.1, -0.9, 0.8, true);
+        matrix.learn(w, filtered, y, x, Real(0.5)/PRE, 0.125, -0.9, 0.8, true);
         std::fwrite(y, sizeof(Real), POST, stdout);
     }}
     matrix.flush(w, filtered);
     std::fwrite(w, sizeof(Real), POST*PRE, stdout);
-}}
-template <typename Real, int POST, int PRE> void run_rules()
-{{
-    run<Real, POST, PRE, true, false>();
-    run<Real, POST, PRE, false, false>();
-    run<Real, POST, PRE, true, true>();
-    run<Real, POST, PRE, false, true>();
 }}
 int main(int count, char**)
 {{
@@ -322,13 +318,40 @@ int main(int count, char**)
 """
 
 
-def test_matrices_that_are_fetched_ahead_and_others_agree_to_the_bit(tmp_path):
-    """Many replicates are fetched from memory where one of them lies in the cache."""
-    sizes = LARGE, SMALL, (3, 2)
+def in_numpy(pre, post, filtered, bounded):
+    """What the program above computes, the results of its steps and then the weights."""
+    w, d = np.sin(np.arange(post * pre)).reshape(post, pre), np.zeros((post, pre))
+    rate, results = 0.5 / pre, []
+    for step in range(12):
+        x = np.cos(min(step, 7) + np.arange(pre))
+        y = w @ x
+        results.append(y)
+        product = np.outer(y, x)
+        w, d = w + rate * (d if filtered else product), d + 0.125 * (product - d)
+        if bounded:
+            w = np.clip(w, -0.9, 0.8)
+    return np.concatenate([*results, w.ravel()])
+
+
+def test_passes_over_matrices_of_all_shapes(tmp_path):
+    """With rows fetched ahead to the bit what it is without, and both what numpy computes.
+
+    Rows that are passed over together would be whole pages apart, or are pages, in the last shapes.
+    """
+    shapes = {
+        "double": (LARGE, SMALL, (3, 2), (64, 83), (512, 7)),
+        "float": (LARGE, (3, 2), (1024, 5)),
+    }
+    kinds = [
+        (shape, real, filtered, bounded)
+        for real in shapes
+        for shape in shapes[real]
+        for filtered in (True, False)
+        for bounded in (False, True)
+    ]
     runs = [
-        f"run_rules<{real}, {post}, {pre}>();"
-        for pre, post in sizes
-        for real in ("double", "float")
+        f"run<{real}, {post}, {pre}, {str(filtered).lower()}, {str(bounded).lower()}>();"
+        for (pre, post), real, filtered, bounded in kinds
     ]
     templates = files("microcircuit.kernels") / "templates"
     environment = Environment(loader=FileSystemLoader(templates))
@@ -343,8 +366,17 @@ def test_matrices_that_are_fetched_ahead_and_others_agree_to_the_bit(tmp_path):
         subprocess.run([tmp_path / "main", *more], capture_output=True, check=True).stdout
         for more in ([], ["fetched"])
     )
-    assert len(others) == sum(4 * (8 + 4) * (12 * post + post * pre) for pre, post in sizes)
     assert others == fetched
+    for kind in kinds:
+        (pre, post), real, filtered, bounded = kind
+        dtype, size = {"double": np.float64, "float": np.float32}[real], (12 + pre) * post
+        found = np.frombuffer(others, dtype, size)
+        others = others[found.nbytes :]
+        expected = in_numpy(pre, post, filtered, bounded)
+        # As above, but relative: results grow to some hundreds.
+        tolerance = TOLERANCE["single" if real == "float" else "double"] * np.max(np.abs(expected))
+        np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=str(kind))
+    assert not others
 
 
 @pytest.mark.parametrize("device", ["cpp", "numpy"])

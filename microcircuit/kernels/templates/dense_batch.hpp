@@ -4,8 +4,11 @@
 // them while they are there: they change a matrix of weights, or are low-passed on their way into one.
 // A library stores its products first, and takes a pass for each of these.
 //
-// The right factor is copied into panels, as wide as a tile, that are read in order. Every sum adds its
-// terms in order as well, whatever the tile it is in.
+// The right factor is copied into panels, as wide as a tile, that are read in order. Every sum of a tile
+// adds its terms in order as well, whatever the tile.
+//
+// A batch with fewer presentations than a tile has rows is multiplied without panels: sums run along
+// the rows of both factors, in as many parts as a vector has lanes, which are added at the end.
 #ifndef MICROCIRCUIT_DENSE_BATCH
 #define MICROCIRCUIT_DENSE_BATCH
 
@@ -14,7 +17,7 @@
 
 namespace microcircuit {
 
-// In bytes, and how many there are.
+// The bytes of a register, and how many registers there are.
 #if defined(__AVX512F__)
 constexpr int REGISTER = 64, REGISTERS = 32;
 #elif defined(__AVX__)
@@ -271,11 +274,13 @@ public:
         across<TILE_ROWS, 0>(left, panels, result);
     }
 
-    // left right^T of matrices [M, K] and [N, K], along the rows of a large right factor. Fewer rows of
-    // the left one than a tile has do not pay for turning it.
+    // left right^T of matrices [M, K] and [N, K], along the rows of a large right factor. With fewer rows
+    // on the left than a tile has, turning it does not pay; then as many of its rows are taken at once
+    // as there are registers for, with their sums.
     template <class Result>
     static COMPILED_ALONE void inner(const T* left, const T* right, Result result)
     {
+        static_assert(M > 1, "a single presentation is no batch");
         if constexpr (M < TILE_ROWS)
             few<TILE_ROWS*TILE_VECTORS/(M + 1), 0>(left, right, result);
         else

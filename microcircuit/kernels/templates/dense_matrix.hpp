@@ -106,9 +106,12 @@ template <typename T, int POST, int PRE, int BATCH, bool FILTERED, bool BOUNDED,
 class DenseMatrix
 {
     static constexpr int LANES = REGISTER_LANES<T>;
-    // Rows share what is loaded of the signal, and each needs registers for its sum and its factors.
-    // Five divide round numbers.
-    static constexpr int ROWS = FILTERED && REGISTERS == 16 ? 3 : 5;
+    static constexpr size_t ROW = PRE*sizeof(T), PAGE = 4096;
+    // Rows share what is loaded of the signal, and each needs registers for its sum and its factors:
+    // five, which divide round numbers, or three with a filter and 16 registers. Of rows that are whole
+    // pages long all lines at a column compete for eight places in the first cache, or some more, those
+    // of the filter, the signal and the factors as well: then two.
+    static constexpr int ROWS = !FILTERED ? 5 : ROW % PAGE == 0 ? 2 : REGISTERS == 16 ? 3 : 5;
     // Bounds cut off each step's change, so it can't wait.
     static constexpr int MOST_TERMS = FILTERED && BATCH == 1 && !BOUNDED ? 2 : 1;
     // A presynaptic factor that is not the signal need not stay the same with it.
@@ -200,11 +203,14 @@ class DenseMatrix
     }
 
     // Rows that are passed over together lie as far apart as they can, and after them come their
-    // neighbours: so memory is read in order, in some streams, which processors fetch ahead.
+    // neighbours: so memory is read in order, in some streams, which processors fetch ahead. If it can
+    // be helped, streams are not whole pages apart.
     template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH, int ROWS_, int FIRST>
     inline void rows(T* w, T* d, const T* x, T* y)
     {
-        constexpr int APART = (POST - FIRST)/ROWS_;
+        constexpr int MOST = (POST - FIRST)/ROWS_;
+        constexpr bool PAGES_APART = ROWS_ > 1 && MOST > 1 && MOST*ROW % PAGE == 0 && ROW % PAGE != 0;
+        constexpr int APART = MOST - PAGES_APART;
         for (int j = FIRST; j < FIRST + APART; j++)
         {
             T weight[MOST_TERMS][ROWS], filter[MOST_TERMS][ROWS], sums[ROWS_];
@@ -222,9 +228,9 @@ class DenseMatrix
             for (int k = 0; MULTIPLY && k < ROWS_; k++)
                 y[j + k*APART] = sums[k];
         }
-        constexpr int DONE = FIRST + APART*ROWS_;
-        if constexpr (DONE < POST)
-            rows<TERMS, WEIGHTS, MULTIPLY, FETCH, ROWS_/2, DONE>(w, d, x, y);
+        constexpr int DONE = FIRST + APART*ROWS_, LEFT = POST - DONE;
+        if constexpr (LEFT > 0)
+            rows<TERMS, WEIGHTS, MULTIPLY, FETCH, (LEFT < ROWS_ ? ROWS_/2 : ROWS_), DONE>(w, d, x, y);
     }
 
     template <int TERMS, int WEIGHTS, bool MULTIPLY, bool FETCH>
@@ -493,8 +499,9 @@ public:
         }
         T* __restrict term = FILTERED ? filter_term[n] : weight_term[n];
         const T scale = FILTERED ? decay : rate;
-        for (int j = 0; on && j < BATCH*POST; j++)
-            term[j] += scale*post[j];
+        if (on)
+            for (int j = 0; j < BATCH*POST; j++)
+                term[j] += scale*post[j];
     }
 };
 

@@ -4,8 +4,8 @@
 // Words, and then the numbers made of them, are computed for a block of counters after the other, so
 // that what is between stays in the first-level cache; and each in a loop of its own, as all that is
 // to be done for a number is a long chain, and a processor sees further ahead in short ones. Blocks
-// are whole vectors, and nothing is left over to be done one by one: small populations have less than
-// a vector of counters for each replicate.
+// are whole vectors, across replicates, so that next to nothing is left over to be done one by one:
+// small populations have less than a vector of counters for each replicate.
 #define INLINE inline __attribute__((always_inline))
 
 namespace noise {

@@ -1,15 +1,15 @@
 // Philox-4x32-10 in C++ and CUDA: four random words from a counter and a key; see
 // microcircuit/noise.py, which computes the same in numpy.
-#ifdef __CUDACC__
-#define INLINE __device__ inline
-#else
-#define INLINE inline __attribute__((always_inline))
-#endif
-
 #if defined(__AVX2__) && !defined(__CUDACC__)
 #include <immintrin.h>
 #elif defined(__ARM_NEON) && !defined(__CUDACC__)
 #include <arm_neon.h>
+#endif
+
+#ifdef __CUDACC__
+#define INLINE __device__ inline
+#else
+#define INLINE inline __attribute__((always_inline))
 #endif
 
 namespace philox {

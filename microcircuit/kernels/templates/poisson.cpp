@@ -22,6 +22,7 @@
             _known[_i] = _rates[_i];
             _silent[_i] = elementary::exp<{{T}}>(-_rates[_i]*_dt);
         }
+    {# Keys are read once: they stay the same for as long as a program runs. #}
     static noise::Source<noise::Uniform, {{T}}, {{replicates}}, {{neurons}}> _source({{get_array_name(variables['_key'])}});
     _source.fill(_step, {{stream}}, {{get_array_name(variables['_uniform'])}});
     int32_t* _spikes = {{get_array_name(variables['_space'])}};

@@ -1,7 +1,6 @@
 """What many tests share: one folder of compiled programs, and a small circuit that uses it all."""
 
 import ctypes
-import fcntl
 import functools
 import os
 import re
@@ -16,7 +15,7 @@ from brian2 import ms
 from pydantic import PositiveInt
 
 from microcircuit.command import run_command
-from microcircuit.devices import COMPILER_FLAGS, DEVICES, CppProgram, NumpyProgram, compiler
+from microcircuit.devices import COMPILER_FLAGS, DEVICES, CppProgram, compiler
 from microcircuit.experiment import Experiment, Probe, evenly
 from microcircuit.models.sacramento2018 import Sacramento2018, build_circuit, draw_weights
 from microcircuit.parameters import parameters
@@ -158,7 +157,7 @@ def program_cache(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def compiled(program_cache):
+def compiled():
     """Compile what has not been compiled in this session: ``compiled(structure, "cpp")``."""
     programs = {}
 
@@ -166,11 +165,7 @@ def compiled(program_cache):
         make = program or DEVICES[device]
         key = id(structure), make
         if key not in programs:
-            # Workers that need the same program wait for the first instead of compiling it too.
-            with (program_cache.parent / "compiling").open("w") as lock:
-                if make is not NumpyProgram:
-                    fcntl.flock(lock, fcntl.LOCK_EX)
-                programs[key] = structure, make(structure)
+            programs[key] = structure, make(structure)
         return programs[key][1]
 
     return compile_once

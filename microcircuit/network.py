@@ -36,12 +36,7 @@ from microcircuit.kernels import Kernel
 from microcircuit.noise_source import NoiseSource, euler, terms
 from microcircuit.presenter import Presenter
 from microcircuit.recorder import Recorder
-from microcircuit.spike_objects import (
-    arrived_name,
-    filter_name,
-    filter_object,
-    population_objects,
-)
+from microcircuit.spike_objects import arrived_name, filter_name, filter_object, population_objects
 from microcircuit.spikes import ExponentialKernel
 from microcircuit.stages import Evaluation
 from microcircuit.structure import Structure

@@ -136,7 +136,7 @@ class Recorder(Group, BrianObject):
             references={"_table": (self, "table"), **references},
             code=f"_value = {elementary.substituted(expression)}" if expression else "",
             outputs=("_value",) if expression else (),
-            constants=constants or {},
+            constants=constants,
             when=when,
             order=RECORD_ORDER,
         )

@@ -5,6 +5,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass, replace
 from typing import ClassVar
@@ -216,6 +217,14 @@ class Library:
     functions: ctypes.CDLL
     source: str
     vectorised: frozenset[int]
+
+
+@pytest.fixture(scope="session")
+def clang():
+    """The command of Clang, for what each compiler has a form of its own for."""
+    if not shutil.which("clang++"):
+        pytest.skip("there is no clang++")
+    return "clang++"
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ Without a presenter, as in scripts: test_dense_alone.py.
 """
 
 import shlex
-import shutil
 import subprocess
 from dataclasses import replace
 from importlib.resources import files
@@ -233,11 +232,10 @@ def test_tiles_of_all_sizes(compiled, largest_difference, size, batch, precision
     assert_agrees(plain, ours, largest_difference, TOLERANCE[precision])
 
 
-@pytest.mark.skipif(not shutil.which("clang++"), reason="there is no clang++")
 @pytest.mark.parametrize("batch", [1, 4])
-def test_with_clang(compiled, largest_difference, monkeypatch, batch):
+def test_with_clang(compiled, clang, largest_difference, monkeypatch, batch):
     """Which takes it for granted, as GCC does not, that what is said to be aligned is."""
-    monkeypatch.setenv("CXX", "clang++")
+    monkeypatch.setenv("CXX", clang)
     shape = circuit(3, batch, SMALL, FEW_CASES)
     ours = run(compiled(structure(shape)), shape)
     plain = run(compiled(structure(shape), "numpy"), shape)
@@ -379,7 +377,7 @@ def test_passes_over_matrices_of_all_shapes(tmp_path):
         found = np.frombuffer(others, dtype, size)
         others = others[found.nbytes :]
         expected = in_numpy(pre, post, filtered, bounded)
-        # As above, but relative: results grow to some hundreds.
+        # As above, but relative: results grow up to some thousands.
         tolerance = TOLERANCE["single" if real == "float" else "double"] * np.max(np.abs(expected))
         np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance, err_msg=str(kind))
     assert not others

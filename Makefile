@@ -18,7 +18,7 @@ demo: .venv/installed ## run the self-prediction experiment into runs/demo, or g
 	fi
 
 test: .venv/installed ## run the whole test suite, several tests at a time
-	$(BIN)/python -m pytest -n auto --maxprocesses 8
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 lint: .venv/installed-develop ## check style and types
 	$(BIN)/ruff check

@@ -40,7 +40,7 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
     parser.add_argument("--repeats", type=int, help="rounds of measurements (7; 2 if quick)")
-    parser.add_argument("--quick", action="store_true", help="a few sizes, in about a minute")
+    parser.add_argument("--quick", action="store_true", help="a few sizes, in a minute or two")
     parser.add_argument(
         "--parts", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS)
     )

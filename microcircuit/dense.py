@@ -12,6 +12,8 @@ In C++ a step's weight change is applied by the next step's drive, in the same p
 """
 
 import inspect
+from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from brian2 import NeuronGroup, second
@@ -22,11 +24,17 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from microcircuit.dense_arguments import (
     SPIKES,
+    UNSUPPORTED,
+    Source,
     check_drive,
     check_groups,
+    check_numbers,
+    check_rule,
     check_spikes,
+    check_values,
     check_variables,
     refuse,
+    without,
 )
 from microcircuit.kernels import Kernel
 
@@ -58,17 +66,19 @@ class DenseProjection(Group, BrianObject):
     With spikes as the signal, each adds the neuron's weights to the target, in the slot in which
     `Synapses` do it: after state updates and thresholds. When all have arrived, a rule
     ``w[:, i] += learning_rate <post_factor>`` acts, with factors as they are by then; projections
-    take turns in the order of their names. The cost is that of the neurons that spiked. A rule that
-    acts at the end of presentations is the outer product of two variables here too.
+    take turns in the order of their names. The cost is that of the neurons that spiked, but on CUDA
+    (``docs/cuda.md``). A rule that acts at the end of presentations is the outer product of two
+    variables here too.
 
     Parameters
     ----------
     pre, post : NeuronGroup
-        Groups of R*B*n_pre and R*B*n_post neurons, neurons fastest, with the same clock.
+        Groups of R*B*n_pre and R*B*n_post neurons, neurons fastest, with the same clock. Spikes
+        may come from a `PoissonGroup` or a `SpikeGeneratorGroup` as well.
     signal : str
         Array variable of `pre`, or ``"spikes"``.
     target : str
-        Array variable of `post`; not the signal.
+        Array variable of `post`; neither constant nor the signal.
     accumulate : bool
         Add to the target (another projection sets it) instead of setting it; spikes always add.
     post_factor, pre_factor : str, optional
@@ -113,14 +123,17 @@ class DenseProjection(Group, BrianObject):
         An option that does not exist, or a group that is not a whole `NeuronGroup`.
     ValueError
         A variable that is not stored for each neuron, half a rule, different clocks, sizes that R
-        and B don't divide, options that need a `presenter` without one, or that exclude each other.
+        and B don't divide, options that need a rule or a `presenter` without one, or that exclude
+        each other; when a run begins, a time constant or bounds that have not been set.
+    NotImplementedError
+        On CUDA, spikes and a rule that acts at the end.
     """
 
     add_to_magic_network = True
 
     def __init__(
         self,
-        pre: NeuronGroup,
+        pre: Source,
         post: NeuronGroup,
         *,
         signal: str,
@@ -140,12 +153,15 @@ class DenseProjection(Group, BrianObject):
         **unsupported: object,
     ) -> None:
         refuse(unsupported, inspect.getfullargspec(DenseProjection.__init__).kwonlyargs)
-        check_groups(pre, post, replicates * batch)
+        check_numbers(replicates=replicates, batch=batch)
+        check_groups(pre, post, replicates * batch, signal=signal)
         check_variables(pre, (signal, pre_factor))
         check_variables(post, (target, post_factor))
         check_drive(pre, post, signal, target)
         if (post_factor is None) != (pre_factor is None):
             raise ValueError("a learning rule needs both a post_factor and a pre_factor")
+        if post_factor is None:
+            check_rule(filtered=filtered, at_end=at_end, windowed=windowed, bounded=bounded)
         if (windowed or at_end) and presenter is None:
             raise ValueError("a window or an end needs a presenter, for the onsets")
         if at_end and (filtered or windowed):
@@ -169,10 +185,10 @@ class DenseProjection(Group, BrianObject):
             "n_post": self.shape[1],
             "n_pre": self.shape[2],
             "plastic": plastic,
-            "filtered": filtered and plastic,
-            "at_end": at_end and plastic,
-            "windowed": windowed and plastic,
-            "bounded": bounded and plastic,
+            "filtered": filtered,
+            "at_end": at_end,
+            "windowed": windowed,
+            "bounded": bounded,
             "gated": presenter is not None,
             "shared": pre_factor in (signal, None),
             "matrices": f"_{self.name}_matrices",
@@ -187,6 +203,29 @@ class DenseProjection(Group, BrianObject):
             learned |= {} if pre_factor == SPIKES else {"_pre": (pre, pre_factor)}
         self._contained_objects = self._kernels(pre, signal, {"_target": (post, target)}, learned)
         self._enable_group_attributes()
+
+    def __getattr__(self, name: str) -> Any:
+        """Say why, of what stock `Synapses` have and this object has not."""
+        if name in UNSUPPORTED:
+            raise AttributeError(without(name))
+        return super().__getattr__(name)
+
+    def __setattr__(self, name: str, value: object, level: int = 0) -> None:
+        """Say why, of what stock `Synapses` have and this object has not."""
+        if name in UNSUPPORTED:
+            raise AttributeError(without(name))
+        super().__setattr__(name, value, level + 1)
+
+    def before_run(self, run_namespace: dict[str, object]) -> None:
+        """Refuse what nobody has set; a circuit's values are set when its program runs."""
+        super().before_run(run_namespace)
+        if self._presenter is not None:
+            return
+        values = {}
+        for name in {"tau", "w_min", "w_max"} & self.variables.keys():
+            with suppress(NotImplementedError):  # C++, and a run has been: it was checked before
+                values[name] = float(self.variables[name].get_value()[0])
+        check_values(self.name, values)
 
     def set_weights(self, weights: np.ndarray) -> None:
         """Set the weights.
@@ -241,7 +280,7 @@ class DenseProjection(Group, BrianObject):
             self.variables.add_array("w_max", size=1)
 
     def _kernels(
-        self, pre: NeuronGroup, signal: str, driven: References, learned: References
+        self, pre: Source, signal: str, driven: References, learned: References
     ) -> list[Kernel]:
         """Return the kernels that drive and learn; for spikes and rules on them one does both."""
         if self._spiking:

@@ -1,9 +1,11 @@
 """What a dense projection can't be made of, told when it is made."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from brian2 import NeuronGroup, prefs
+import numpy as np
+from brian2 import NeuronGroup, PoissonGroup, SpikeGeneratorGroup, prefs
 from brian2.core.variables import ArrayVariable
+from brian2.groups.group import Group
 
 from microcircuit.naming import unknown
 
@@ -20,16 +22,37 @@ UNSUPPORTED = {
 }
 """What stock `Synapses` can do and this object can't, and why or what to do instead."""
 
+type Source = NeuronGroup | PoissonGroup | SpikeGeneratorGroup
+"""Groups that send spikes; only a `NeuronGroup` has other signals, and targets."""
+
 
 def refuse(options: Iterable[str], known: Iterable[str]) -> None:
     """Raise TypeError for options that do not exist, saying why or what was meant."""
     for name in options:
         if name in UNSUPPORTED:
-            raise TypeError(f"a dense projection has no {name!r}: {UNSUPPORTED[name]}")
+            raise TypeError(without(name))
         raise TypeError(unknown("option of a dense projection", name, known))
 
 
-def check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
+def without(name: str) -> str:
+    """Return why there is no such option, one of `UNSUPPORTED`."""
+    return f"a dense projection has no {name!r}: {UNSUPPORTED[name]}"
+
+
+def check_numbers(**numbers: int) -> None:
+    """Check that there is at least one of each.
+
+    Raises
+    ------
+    ValueError
+        A number is not whole, or less than one.
+    """
+    for name, number in numbers.items():
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise ValueError(f"{name} = {number!r}: must be a whole number, at least 1")
+
+
+def check_groups(pre: Source, post: NeuronGroup, networks: int, *, signal: str) -> None:
     """Check that two groups are whole, of one time step, and of as many networks as they should.
 
     Raises
@@ -37,11 +60,13 @@ def check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
     TypeError, ValueError
         They are not.
     """
-    for role, group in (("pre", pre), ("post", post)):
-        if not isinstance(group, NeuronGroup):
+    senders = Source.__value__ if signal == SPIKES else NeuronGroup
+    for role, group, kinds in (("pre", pre, senders), ("post", post, NeuronGroup)):
+        if not isinstance(group, kinds):
+            sent = ", or a PoissonGroup or SpikeGeneratorGroup for signal='spikes'"
             raise TypeError(
-                f"{role} must be a whole NeuronGroup, not a {type(group).__name__}: neurons are "
-                "taken by their place in its arrays"
+                f"{role} must be a whole NeuronGroup{sent if role == 'pre' else ''}, not a "
+                f"{type(group).__name__}: neurons are taken by their place in its arrays"
             )
         if len(group) % networks:
             raise ValueError(
@@ -52,7 +77,7 @@ def check_groups(pre: NeuronGroup, post: NeuronGroup, networks: int) -> None:
         raise ValueError(f"{pre.name!r} and {post.name!r} must have the same time step")
 
 
-def check_variables(group: NeuronGroup, names: Iterable[str | None]) -> None:
+def check_variables(group: Group, names: Iterable[str | None]) -> None:
     """Check that a group stores a real number of each name for each neuron, or spikes.
 
     Raises
@@ -81,14 +106,16 @@ def check_variables(group: NeuronGroup, names: Iterable[str | None]) -> None:
             )
 
 
-def check_drive(pre: NeuronGroup, post: NeuronGroup, signal: str, target: str) -> None:
-    """Check that a projection does not drive the variable that it reads.
+def check_drive(pre: Source, post: NeuronGroup, signal: str, target: str) -> None:
+    """Check that a projection drives neither the variable that it reads nor a constant.
 
     Raises
     ------
     ValueError
         It does.
     """
+    if post.variables[target].constant:
+        raise ValueError(f"{target!r} of {post.name!r} is constant, so it can't be a target")
     if pre is post and signal == target:
         raise ValueError(
             f"{target!r} of {post.name!r} can't be both the signal and the target of a projection: "
@@ -111,4 +138,34 @@ def check_spikes(signal: str, pre_factor: str | None, *, filtered: bool, at_end:
             "with spikes as the signal a rule acts on spikes, pre_factor='spikes', or on a trace "
             "of them at the end of presentations, and without a filter. For any other rule with "
             "a trace, send the trace"
+        )
+
+
+def check_rule(**options: bool) -> None:
+    """Check that no option of a rule is given where there is none.
+
+    Raises
+    ------
+    ValueError
+        One is.
+    """
+    for name, given in options.items():
+        if given:
+            raise ValueError(f"{name} is an option of a rule: it needs a post_factor")
+
+
+def check_values(name: str, values: Mapping[str, float]) -> None:
+    """Check a time constant and bounds, as far as they are given.
+
+    Raises
+    ------
+    ValueError
+        They have not been set, or can't be right.
+    """
+    if "tau" in values and not values["tau"] > 0:
+        raise ValueError(f"{name}.tau = {values['tau']:g} s: set it to a time above zero")
+    if {"w_min", "w_max"} <= values.keys() and not values["w_min"] < values["w_max"]:
+        raise ValueError(
+            f"{name}.w_min = {values['w_min']:g}, {name}.w_max = {values['w_max']:g}: set both, "
+            "the first one below the second"
         )

@@ -20,6 +20,16 @@ def _add_templates(target: type[CodeObject]) -> None:
         target.templater = target.templater.derive(__name__)
 
 
+def _check_template(target: type[CodeObject], template: str) -> None:
+    """Raise NotImplementedError if a target lacks a kernel; not all that there is runs on CUDA."""
+    try:
+        target.templater.templates.get_template(template)
+    except KeyError:
+        raise NotImplementedError(
+            f"the kernel {template!r} is there for numpy and C++ standalone, not for this device"
+        ) from None
+
+
 class Kernel(CodeRunner):
     """Runs one template every time step, with references to variables of several objects.
 
@@ -41,6 +51,11 @@ class Kernel(CodeRunner):
         Further values for the template.
     when, order : str, int
         Place in Brian2's schedule.
+
+    Raises
+    ------
+    NotImplementedError
+        The device has no such kernel.
     """
 
     def __init__(
@@ -58,7 +73,9 @@ class Kernel(CodeRunner):
     ) -> None:
         # A run on Brian2's runtime device has only the numpy form of these templates.
         on_runtime = isinstance(get_device(), RuntimeDevice)
-        _add_templates(NumpyCodeObject if on_runtime else get_device().code_object_class())
+        target = NumpyCodeObject if on_runtime else get_device().code_object_class()
+        _add_templates(target)
+        _check_template(target, template)
         CodeRunner.__init__(
             self,
             group=group,

@@ -1,6 +1,6 @@
 """The dense projection on its own, in a plain Brian2 script, against a few lines of numpy.
 
-Against stock synapses, and on C++: test_reference.py and test_device.py.
+Against stock synapses, and on C++: test_dense_scripts.py and test_dense_kernels.py.
 """
 
 import numpy as np

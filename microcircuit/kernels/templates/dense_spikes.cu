@@ -15,7 +15,7 @@ __global__ void _run_kernel_{{codeobj_name}}(
         _spiked[_k] = 0;
     __syncthreads();
     const int _row = blockIdx.x, _first = _row*{{n_pre}};
-    for (int _n = threadIdx.x; _n < _spikes[{{replicates*batch*n_pre}}]; _n += {{_threads}})
+    for (int _n = threadIdx.x; _n < _spikes[{{space}}]; _n += {{_threads}})
     {
         const int _i = _spikes[_n] - _first;
         if (_i >= 0 && _i < {{n_pre}})
@@ -45,7 +45,7 @@ __global__ void _run_learning_{{codeobj_name}}(
         _spiked[_b] = 0;
     __syncthreads();
     const int _r = blockIdx.z, _first = 32*blockIdx.y;
-    for (int _n = threadIdx.x; _n < _spikes[{{replicates*batch*n_pre}}]; _n += {{_threads}})
+    for (int _n = threadIdx.x; _n < _spikes[{{space}}]; _n += {{_threads}})
     {
         const int _b = _spikes[_n]/{{n_pre}} - _r*{{batch}}, _i = _spikes[_n]%{{n_pre}} - _first;
         if (_b >= 0 && _b < {{batch}} && _i >= 0 && _i < 32)

@@ -22,7 +22,7 @@ from microcircuit.structure import Structure
 
 
 def smallest(batch=1):
-    """As few objects as still hold each kernel: what is compiled takes ten seconds a file."""
+    """As few objects as hold each kernel of rates: what is compiled takes ten seconds a file."""
     cells = Population(
         name="cells",
         size=2,

@@ -7,6 +7,8 @@ made on it, which takes minutes for the compiler::
     python -m pytest tests/microcircuit/devices/test_cuda_program.py -k gpu
 """
 
+import functools
+
 import numpy as np
 import pytest
 from brian2 import NeuronGroup, ms
@@ -228,7 +230,7 @@ def test_the_guard_ends_a_run(value, tiled_structures, compiled, cuda):
     assert {len(rows) for key, rows in ours.records.items() if key != "record_target_x"} == {1}
 
 
-def spiking(structure):
+def spiking(structure, pre_factor="spikes", at_end=False):
     """Beside the circuit: neurons that spike, and a projection whose rule acts on spikes."""
     network = build(structure)
     (presenter,) = (obj for obj in network.objects if obj.name == "presenter")
@@ -251,7 +253,8 @@ def spiking(structure):
         signal="spikes",
         target="g",
         post_factor="factor",
-        pre_factor="spikes",
+        pre_factor=pre_factor,
+        at_end=at_end,
         bounded=True,
         presenter=presenter,
         replicates=circuit.replicates,
@@ -288,6 +291,12 @@ def test_spikes(device, largest_difference):
     weights = ours.state["arrivals.w"]
     assert np.array_equal(weights[0], state["arrivals.w"][0])
     assert (weights[1].min(), weights[1].max()) == (-0.12, 0.14)
+
+
+def test_kernel_that_is_not_there_is_told(tmp_path):
+    at_the_end = functools.partial(spiking, pre_factor="drive", at_end=True)
+    with pytest.raises(NotImplementedError, match="'dense_outer' is there for numpy and C"):
+        CudaProgram.generate(tiled(1, 2), tmp_path, at_the_end)
 
 
 def test_single_precision(compiled, cuda, largest_difference):

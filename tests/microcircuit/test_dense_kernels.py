@@ -63,8 +63,10 @@ OPTIONS = (
     {"tau": 2 * ms, "window": WINDOW},
     {"bounds": (-0.3, 0.4)},
     {"tau": 2 * ms, "bounds": (-0.3, 0.4)},
+    {"window": WINDOW, "bounds": (-0.3, 0.4)},
     {"window": NEVER, "bounds": (-0.1, 0.2)},  # within which not all weights are
     {"at_end": True},
+    {"at_end": True, "bounds": (-0.2, 0.2)},
 )
 SHARING = 3
 """Projections that drive one compartment: the last ones."""
@@ -76,6 +78,7 @@ def cases():
         for options in OPTIONS:
             yield signal, signal, options
     yield "held", "moving", {"tau": 2 * ms}
+    yield "held", "moving", {"at_end": True}
     yield "moving", "held", {}
     yield "moving", "moving", {"tau": 2 * ms}
 

@@ -255,6 +255,7 @@ def spiking(structure, pre_factor="spikes", at_end=False):
         post_factor="factor",
         pre_factor=pre_factor,
         at_end=at_end,
+        windowed=not at_end,
         bounded=True,
         presenter=presenter,
         replicates=circuit.replicates,
@@ -275,6 +276,8 @@ def spiking_state(structure):
         "receiver.factor": rng.uniform(-1, 1, (replicates, batch, POST)),
         "arrivals.w": rng.uniform(-0.1, 0.1, (replicates, PRE, POST)),
         "arrivals.learning_rate": np.linspace(0, 0.1, replicates),
+        "arrivals.window_start": np.array([2]),
+        "arrivals.window_stop": np.array([10]),
         "arrivals.w_min": np.array([-0.12]),
         "arrivals.w_max": np.array([0.14]),
     }

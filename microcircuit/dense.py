@@ -223,7 +223,7 @@ class DenseProjection(Group, BrianObject):
             return
         values = {}
         for name in {"tau", "w_min", "w_max"} & self.variables.keys():
-            with suppress(NotImplementedError):  # C++, and a run has been: it was checked before
+            with suppress(NotImplementedError):  # in C++ a value that only the program knows
                 values[name] = float(self.variables[name].get_value()[0])
         check_values(self.name, values)
 

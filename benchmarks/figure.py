@@ -192,7 +192,7 @@ def _steps_of_sizes(ax: Axes, results: Results) -> None:
         ylabel="CPU time of a step (µs)",
     )
     if sizes:
-        _room_above(ax, 1)
+        _room_above(ax, 1.7)
     _legend(ax, "upper left")
 
 

@@ -12,13 +12,13 @@ In C++ a step's weight change is applied by the next step's drive, in the same p
 """
 
 import inspect
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from brian2 import NeuronGroup, second
 from brian2.core.base import BrianObject
 from brian2.core.variables import Variables
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import Group
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
@@ -124,7 +124,7 @@ class DenseProjection(Group, BrianObject):
     ValueError
         A variable that is not stored for each neuron, half a rule, different clocks, sizes that R
         and B don't divide, options that need a rule or a `presenter` without one, or that exclude
-        each other; when a run begins, a time constant or bounds that have not been set.
+        each other; when a run begins, but in C++, a time constant or bounds that have not been set.
     NotImplementedError
         On CUDA, spikes and a rule that acts at the end.
     """
@@ -217,15 +217,12 @@ class DenseProjection(Group, BrianObject):
         super().__setattr__(name, value, level + 1)
 
     def before_run(self, run_namespace: dict[str, object]) -> None:
-        """Refuse what nobody has set; a circuit's values are set when its program runs."""
+        """Refuse what nobody has set; a C++ program may be given its values when it is started."""
         super().before_run(run_namespace)
-        if self._presenter is not None:
-            return
-        values = {}
-        for name in {"tau", "w_min", "w_max"} & self.variables.keys():
-            with suppress(NotImplementedError):  # in C++ a value that only the program knows
-                values[name] = float(self.variables[name].get_value()[0])
-        check_values(self.name, values)
+        if isinstance(get_device(), RuntimeDevice):
+            names = {"tau", "w_min", "w_max"} & self.variables.keys()
+            values = {name: float(self.variables[name].get_value()[0]) for name in names}
+            check_values(self.name, values)
 
     def set_weights(self, weights: np.ndarray) -> None:
         """Set the weights.

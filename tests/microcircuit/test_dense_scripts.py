@@ -171,10 +171,20 @@ def test_what_synapses_have_and_this_has_not_is_told():
         projection.connect()
     with pytest.raises(AttributeError, match="no 'delay': signals arrive in the step"):
         projection.delay = 1 * ms
+
+
+@pytest.mark.usefixtures("runtime")
+def test_only_weights_of_its_own_shape():
+    pre, post = group(), group()
+    projection = DenseProjection(pre, post, signal="x", target="x")
     with pytest.raises(ValueError, match=r"weights of .* are \[post, pre\], \(4, 4\)"):
         projection.set_weights(np.zeros((4, 3)))
+
+
+@pytest.mark.usefixtures("runtime")
+def test_only_groups_of_one_time_step():
     with pytest.raises(ValueError, match="must have the same time step"):
-        DenseProjection(pre, group(dt=1 * ms), signal="x", target="x")
+        DenseProjection(group(), group(dt=1 * ms), signal="x", target="x")
 
 
 @pytest.mark.usefixtures("runtime")

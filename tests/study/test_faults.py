@@ -146,7 +146,7 @@ def test_last_words_of_workers_that_die_at_once_are_told(study, tmp_path):
 
 
 def test_fail_fast_stops_at_the_first_failure(study, mixed, tmp_path):
-    """Others would go on for minutes after it, so that there is much to be stopped."""
+    """That of the first point; others would go on for minutes, so there is much to be stopped."""
     made = study(mixed(12), presentations=100 * LONG)
     made.let_die(0.01, tmp_path)
     assert made.call("run", "--fail-fast").returncode == 1
